@@ -1,0 +1,114 @@
+"""Transformer: losses, and the top-oil and hot-spot temperatures of IEC 60076-7.
+
+symbol   name                unit   meaning                                                             (of one unit)
+K        load_pu             1      apparent power over rating
+P0, Pk   no_load_kw, load_loss_kw   loss = P0 + Pk K**2;  R = Pk/P0
+T_o      top_oil_c           degC   top oil                                                                  (state)
+h1, h2   winding1_k, winding2_k  K  the two parts of the hot spot's rise over the oil                        (state)
+T_h      hot_spot_c          degC   T_o + h1 - h2
+
+dT_o = (top_oil_rise_k ((1 + R K**2)/(1 + R))**x + T_a - T_o)/(k11 tau_o)
+dh1  = (k21 g K**y - h1)/(k22 tau_w);  dh2 = ((k21 - 1) g K**y - h2) k22/tau_o;  g = hot_spot_factor gradient_k
+Differential form of IEC 60076-7:2018, section 8.2. A small smooth floor keeps K**y differentiable without load.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codesign.components.base import point
+from codesign.smooth import Value, bisect, smooth_max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformer:
+    """One transformer of a standard rating."""
+
+    rating_mva: float
+    no_load_kw: float
+    load_loss_kw: float
+    top_oil_rise_k: float
+    gradient_k: float
+    hot_spot_factor: float
+    oil_time_s: float
+    winding_time_s: float
+    k11: float
+    k21: float
+    k22: float
+    oil_exponent: float
+    winding_exponent: float
+    hot_spot_max_c: float
+    hot_spot_emergency_c: float
+    load_max_pu: float
+    cost_usd_per_kva: float
+    life_years: float
+    om_pu: float
+
+    # physics: floats, arrays, CasADi symbols
+    def loss_kw(self, load_mva: Value, units: Value) -> Value:
+        """Losses of equal units in parallel that share a load, kW; units > 0."""
+        return units * self.no_load_kw + self.load_loss_kw * (load_mva / self.rating_mva) ** 2 / units
+
+    def oil_rise_k(self, load_pu: Value) -> Value:
+        """Top oil over ambient at which a steady load settles, K."""
+        ratio = self.load_loss_kw / self.no_load_kw
+        return self.top_oil_rise_k * ((1 + ratio * load_pu**2) / (1 + ratio)) ** self.oil_exponent
+
+    def winding_rise_k(self, load_pu: Value) -> Value:
+        """Hot spot over top oil at which a steady load settles, K."""
+        load = smooth_max(load_pu, 0.01, 0.005)
+        return self.hot_spot_factor * self.gradient_k * load**self.winding_exponent
+
+    def hot_spot_steady_c(self, load_pu: Value, ambient_c: Value) -> Value:
+        """Hot spot at which a steady load settles, degC."""
+        return ambient_c + self.oil_rise_k(load_pu) + self.winding_rise_k(load_pu)
+
+    def load_limit_pu(self, ambient_c: float, hot_spot_max_c: float | None = None) -> float:
+        """Largest steady load, at most load_max_pu, whose hot spot keeps its limit; 0 where none does."""
+        limit = self.hot_spot_max_c if hot_spot_max_c is None else hot_spot_max_c
+        load = bisect(lambda k: self.hot_spot_steady_c(k, ambient_c), limit, 0.0, self.load_max_pu)
+        return self.load_max_pu if math.isinf(load) else load
+
+    def steady(self, load_pu: Value, ambient_c: Value) -> dict[str, Value]:
+        """The three states in the steady state: degC, K, K."""
+        rise = self.winding_rise_k(load_pu)
+        return {
+            "top_oil_c": ambient_c + self.oil_rise_k(load_pu),
+            "winding1_k": self.k21 * rise,
+            "winding2_k": (self.k21 - 1) * rise,
+        }
+
+    def hot_spot_c(self, state: Mapping[str, Value]) -> Value:
+        """Hot spot, degC."""
+        return state["top_oil_c"] + state["winding1_k"] - state["winding2_k"]
+
+    def capex_usd(self, count: Value) -> Value:
+        """Investment for `count` units."""
+        return count * self.cost_usd_per_kva * 1000 * self.rating_mva
+
+    def evaluate(self, at: Mapping[str, float]) -> dict[str, float]:
+        """One unit at a point: load_pu, ambient_c."""
+        given = point(at, load_pu=1.0, ambient_c=20.0)
+        return {
+            "loss_kw": self.loss_kw(given["load_pu"] * self.rating_mva, 1.0),
+            "hot_spot_steady_c": self.hot_spot_steady_c(**given),
+            "load_limit_pu": self.load_limit_pu(given["ambient_c"]),
+            **self.steady(**given),
+        }
+
+    # plan
+
+    # plant
+    def rate(self, state: Mapping[str, Value], load_pu: Value, ambient_c: Value) -> dict[str, Value]:
+        """Rates of the three states, K/s."""
+        settled = self.steady(load_pu, ambient_c)
+        return {
+            "top_oil_c": (settled["top_oil_c"] - state["top_oil_c"]) / (self.k11 * self.oil_time_s),
+            "winding1_k": (settled["winding1_k"] - state["winding1_k"]) / (self.k22 * self.winding_time_s),
+            "winding2_k": (settled["winding2_k"] - state["winding2_k"]) * self.k22 / self.oil_time_s,
+        }
+
+    # limits
+    def limits(self, state: Mapping[str, Value]) -> dict[str, Value]:
+        """Excess over each limit (<= 0 holds), K."""
+        return {"hot_spot": self.hot_spot_c(state) - self.hot_spot_max_c}
