@@ -57,6 +57,10 @@ class CDU:
     om_pu: float
 
     # physics: floats, arrays, CasADi symbols
+    def capacity_rate_kw_per_k(self, tcs_l_per_min: Value) -> Value:
+        """Capacity rate of a TCS flow, kW/K."""
+        return tcs_kw_per_k(tcs_l_per_min, self.tcs_kj_per_l_k)
+
     def conductance_kw_per_k(self, tcs_l_per_min: Value, fws_kg_per_s: Value) -> Value:
         """UA of one unit, kW/K."""
         tcs_pu = floored(tcs_l_per_min / self.flow_l_per_min)
@@ -73,7 +77,7 @@ class CDU:
         cold = self.fws_reference_kg_per_s * floored(fws_kg_per_s / self.fws_reference_kg_per_s)
         return counterflow_duty(
             self.conductance_kw_per_k(tcs_l_per_min, fws_kg_per_s),
-            tcs_kw_per_k(hot, self.tcs_kj_per_l_k),
+            self.capacity_rate_kw_per_k(hot),
             fws_kw_per_k(cold),
             hot_in_c - cold_in_c,
         )
@@ -140,7 +144,7 @@ class CDU:
         each; `fws_kg_per_s` a unit flows through all. `racks_kw` is the enthalpy flow from the racks' outlets above
         0 degC, so that a standstill needs no division.
         """
-        hot = tcs_kw_per_k(running * tcs_l_per_min, self.tcs_kj_per_l_k)
+        hot = self.capacity_rate_kw_per_k(running * tcs_l_per_min)
         cold = fws_kw_per_k(count * fws_kg_per_s)
         duty = running * self.duty_kw(state["tcs_return_c"], fws_supply_c, tcs_l_per_min, fws_kg_per_s)
         pump = running * self.pump_kw(tcs_l_per_min)

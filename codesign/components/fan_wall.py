@@ -38,9 +38,9 @@ class FanWall:
     om_pu: float
 
     # physics: floats, arrays, CasADi symbols
-    def fan_power_kw(self, fan_pu: Value, units: Value) -> Value:
-        """Fan power of all units, kW."""
-        return units * self.fan_kw * fan_pu**3
+    def fan_power_kw(self, fan_pu: Value) -> Value:
+        """Fan power of one unit, kW."""
+        return self.fan_kw * fan_pu**3
 
     def coil_kw(self, hot_aisle_c: Value, chilled_water_c: Value, fan_pu: Value, units: Value) -> Value:
         """Heat from air to water in all units, kW."""
@@ -53,8 +53,15 @@ class FanWall:
 
     def hot_aisle_c(self, air_heat_kw: Value, chilled_water_c: Value, fan_pu: Value, units: Value) -> Value:
         """Hot aisle in the steady state, degC; fan_pu > 0."""
-        heat = air_heat_kw + self.fan_power_kw(fan_pu, units)
+        heat = air_heat_kw + units * self.fan_power_kw(fan_pu)
         return chilled_water_c + heat / (self.effectiveness * units * self.air_kw_per_k * fan_pu)
+
+    def cold_aisle_at_c(
+        self, air_heat_kw: Value, units: Value, fan_pu: Value, chilled_water_c: Value
+    ) -> Value:
+        """Cold aisle in the steady state, degC; fan_pu > 0."""
+        hot_aisle_c = self.hot_aisle_c(air_heat_kw, chilled_water_c, fan_pu, units)
+        return self.cold_aisle_c(hot_aisle_c, chilled_water_c, fan_pu)
 
     def required_fan_pu(
         self, air_heat_kw: float, units: float, chilled_water_c: float, supply_air_max_c: float
@@ -93,7 +100,7 @@ class FanWall:
             "hot_aisle_c": hot,
             "cold_aisle_c": self.cold_aisle_c(hot, water, fan),
             "coil_kw": self.coil_kw(hot, water, fan, 1.0),
-            "fan_power_kw": self.fan_power_kw(fan, 1.0),
+            "fan_power_kw": self.fan_power_kw(fan),
             "required_fan_pu": self.required_fan_pu(heat, 1.0, water, given["supply_air_max_c"]),
         }
 
@@ -111,7 +118,7 @@ class FanWall:
     ) -> dict[str, Value]:
         """Rates of the hot aisle and of the chilled water, K/s."""
         coil = self.coil_kw(state["hot_aisle_c"], state["chilled_water_c"], fan_pu, units)
-        heat = air_heat_kw + self.fan_power_kw(fan_pu, units)
+        heat = air_heat_kw + units * self.fan_power_kw(fan_pu)
         return {
             "hot_aisle_c": (heat - coil) / (units * self.room_kj_per_k),
             "chilled_water_c": (coil - chiller_kw) / water_kj_per_k,

@@ -16,6 +16,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from codesign.components.base import point
 from codesign.smooth import Value, bisect, smooth_max
 
@@ -63,8 +65,10 @@ class Transformer:
         """Hot spot at which a steady load settles, degC."""
         return ambient_c + self.oil_rise_k(load_pu) + self.winding_rise_k(load_pu)
 
-    def load_limit_pu(self, ambient_c: float, hot_spot_max_c: float | None = None) -> float:
+    def load_limit_pu(self, ambient_c: Value, hot_spot_max_c: float | None = None) -> Value:
         """Largest steady load, at most load_max_pu, whose hot spot keeps its limit; 0 where none does."""
+        if isinstance(ambient_c, np.ndarray):
+            return np.array([self.load_limit_pu(float(a), hot_spot_max_c) for a in ambient_c])
         limit = self.hot_spot_max_c if hot_spot_max_c is None else hot_spot_max_c
         load = bisect(lambda k: self.hot_spot_steady_c(k, ambient_c), limit, 0.0, self.load_max_pu)
         return self.load_max_pu if math.isinf(load) else load
