@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -176,7 +177,7 @@ class Setting:
 class CostItem:
     """One term of the annual cost; `grade` is that of its price ("site" when the site file states it)."""
 
-    name: str  # "capex.cdu", "om.cdu", "energy", "demand", "contract"
+    name: str  # "capital.cdu" (annuity and O&M), "energy", "demand", "contract"
     usd_per_year: float
     grade: str
 
@@ -270,6 +271,17 @@ class Plan:
         it_mw = self.it_mw
         return None if self.capex_usd is None or it_mw is None else self.capex_usd / (1000.0 * it_mw)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        from codesign.answer import as_json
+
+        return as_json(self)
+
+    def __str__(self) -> str:
+        from codesign.answer import text_of_plan
+
+        return text_of_plan(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
@@ -354,6 +366,11 @@ class Check:
             [[getattr(row, name) for name in columns] for row in self.margins], columns=list(columns)
         )
 
+    def __str__(self) -> str:
+        from codesign.answer import text_of_check
+
+        return text_of_check(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
@@ -402,6 +419,41 @@ class Design:
         """The plan's schedule."""
         return self.plan.schedule
 
+    def with_(self, changes: Mapping[str, Any]) -> Design:
+        """Return the design with dotted paths changed and its claims withdrawn; InputError at a wrong path.
+
+        Paths: `sizes.ID.count`, `sizes.ID.card`, `sizes.ID.value` (where there is no count),
+        `setting.fws_supply_c`, `setting.approach_k`, `schedule.JOB.COPY.offset_s`;
+        `schedule.offsets` and `schedule.events` take "aligned".
+        """
+        from codesign.changing import change
+
+        return change(self, changes)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the design folder; refused where anything but an older design of this tool stands."""
+        from codesign import folder
+
+        return folder.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Design:
+        """Read a design folder; InputError with every fault."""
+        from codesign import folder
+
+        return folder.load(path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        from codesign.answer import as_json
+
+        return as_json(self)
+
+    def __str__(self) -> str:
+        from codesign.answer import text_of_design
+
+        return text_of_design(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
@@ -425,8 +477,8 @@ class Audit:
     site_name: str
     breaches: tuple[Breach, ...]
     judged: tuple[str, ...] = ()  # what was looked at
-    not_covered: tuple[str, ...] = ()
     seconds: float = 0.0
+    design: Design | None = field(default=None, repr=False)  # None: its folder could not be read
 
     @property
     def holds(self) -> bool:
@@ -443,7 +495,6 @@ class Audit:
         )
 
     def __str__(self) -> str:
-        if self.holds:
-            return f"{self.site_name}: audit accepted; judged: {', '.join(self.judged)}"
-        lines = "\n".join(f"  {breach}" for breach in self.breaches)
-        return f"{self.site_name}: audit refused, {len(self.breaches)} broken\n{lines}"
+        from codesign.answer import text_of_audit
+
+        return text_of_audit(self)

@@ -1,0 +1,416 @@
+"""The design folder: written beside its place and swapped in by renames, read back bit for bit.
+
+    D/design.json        the plan: cost, sizes, setting, schedule, storage dispatch, hours
+    D/certificate.json   the claim: certificate, margins, and what each scenario's run reports of itself
+    D/trajectories.csv   one row a scenario and sample
+    D/site/              the resolved site with its series and cards
+
+Floats are written by `repr`, which reads back exactly; NaN and infinity are neither written nor read. A kill
+at any moment leaves the old D, the new D, or D.old, which `recover` (called by every verb) puts back.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from enum import Enum
+from io import StringIO
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from codesign import site as sites
+from codesign.design import (
+    Certificate,
+    Check,
+    Design,
+    Margin,
+    Plan,
+    ScenarioResult,
+    Schedule,
+    Size,
+    Sizes,
+    Table,
+)
+from codesign.errors import Fault, InputError
+from codesign.workload import Assignment
+
+TOOL = "codesign-dc"
+SCHEMA_VERSION = 1
+MAX_BYTES = 500_000_000
+KINDS = ("state", "control", "disturbance", "output")
+
+
+# write
+
+
+def save(design: Design, path: str | Path) -> Path:
+    """Write a design folder and swap it in; InputError where something else stands there."""
+    target = Path(path).absolute()
+    prepare(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir()
+        _write(design, fresh)
+        _swap(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return target
+
+
+def prepare(path: str | Path) -> None:
+    """Restore what a kill left behind, then refuse a place that holds anything but an older design."""
+    target = Path(path).absolute()
+    recover(target)
+    if (target.exists() or target.is_symlink()) and not holds_design(target):
+        raise _refused(target, "", "a folder", "a new place, or an older design of this tool")
+
+
+def recover(path: str | Path) -> bool:
+    """Put `D.old` back where a kill between the two renames of `save` left no D; return whether it did."""
+    target = Path(path).absolute()
+    old = target.with_name(f"{target.name}.old")
+    if target.parent.is_dir():
+        for stale in target.parent.glob(f"{target.name.replace('[', '[[]')}.new-*"):
+            if not _alive(stale.name.rpartition("-")[2]):
+                shutil.rmtree(stale, ignore_errors=True)
+    if not holds_design(old):
+        return False
+    if target.exists():
+        shutil.rmtree(old)
+        return False
+    old.rename(target)
+    return True
+
+
+def holds_design(path: Path) -> bool:
+    """Whether the folder was written by this tool."""
+    try:
+        return bool(_json(path / "design.json").get("tool") == TOOL)
+    except InputError:
+        return False
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    old = target.with_name(f"{target.name}.old")
+    if target.exists():
+        if old.exists():
+            raise _refused(old, "", "a folder", "nothing there: the older design stands there a while")
+        target.rename(old)
+    fresh.rename(target)
+    if holds_design(old):
+        shutil.rmtree(old)
+
+
+def _alive(pid: str) -> bool:
+    if os.name == "nt":  # signal 0 is not a question there
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write(design: Design, folder: Path) -> None:
+    plan = {"tool": TOOL, "schema_version": SCHEMA_VERSION, **_plain(design.plan)}
+    runs = {
+        run.id: {name: value for name, value in _plain(run).items() if name not in _IN_TRAJECTORIES}
+        for run in design.check.scenarios
+    }
+    check = {
+        name: value for name, value in _plain(design.check).items() if name not in ("static", "scenarios")
+    }
+    certificate = {
+        **_plain(design.certificate),
+        "margins": [_plain(margin) for margin in design.check.margins],
+        "check": check,
+        "runs": runs,
+    }
+    (folder / "design.json").write_text(_dump(plan), encoding="utf-8")
+    (folder / "certificate.json").write_text(_dump(certificate), encoding="utf-8")
+    with (folder / "trajectories.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(_rows(design.check.scenarios))
+    design.site.save(folder / "site")
+
+
+_IN_TRAJECTORIES = ("id", "time_s", "states", "controls", "disturbances", "outputs", "margins")
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON types; ValueError at NaN or infinity."""
+    if isinstance(value, Table | Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a result is not finite: {value}")
+    return value
+
+
+def _rows(runs: Iterable[ScenarioResult]) -> Iterator[list[str]]:
+    tables = [run.columns() for run in runs]
+    names = list(dict.fromkeys(name for table in tables for name in table if name != "time_s"))
+    yield ["scenario", "time_s", *names]
+    for run, table in zip(runs, tables, strict=True):
+        columns = [table[name].tolist() if name in table else None for name in ("time_s", *names)]
+        if not all(math.isfinite(entry) for column in columns if column for entry in column):
+            raise ValueError(f"{run.id}: a trajectory is not finite")
+        for k in range(len(run.time_s)):
+            yield [run.id, *("" if column is None else repr(column[k]) for column in columns)]
+
+
+# read
+
+
+def load(path: str | Path) -> Design:
+    """Read a design folder; InputError with every fault of its files."""
+    folder = Path(path).absolute()
+    recover(folder)
+    if not folder.is_dir():
+        raise _refused(folder, "", "nothing", "a design folder")
+    plan, claim = _json(folder / "design.json"), _json(folder / "certificate.json")
+    faults: list[Fault] = []
+    of_plan = _Reader(str(folder / "design.json"), faults)
+    of_claim = _Reader(str(folder / "certificate.json"), faults)
+    of_plan.expect(plan.pop("tool", None), TOOL, "tool")
+    of_plan.expect(plan.pop("schema_version", None), SCHEMA_VERSION, "schema_version")
+    margins = of_claim.read(tuple[Margin, ...], claim.pop("margins", None), "margins")
+    check, runs = claim.pop("check", None), claim.pop("runs", None)
+    certificate = of_claim.read(Certificate, claim, "")
+    the_plan = of_plan.read(Plan, plan, "")
+    results = _runs(of_claim, runs, margins, folder / "trajectories.csv")
+    extra = {"static": [], "scenarios": []}
+    the_check = of_claim.read(Check, {**check, **extra} if isinstance(check, dict) else check, "check")
+    if faults:
+        raise InputError(faults)
+    known = {"static", *(run.id for run in results)}
+    orphans = [row for row in margins if row.scenario not in known]
+    if orphans:
+        raise _refused(folder / "certificate.json", "margins", orphans[0].scenario, f"one of {sorted(known)}")
+    static = tuple(row for row in margins if row.scenario == "static")
+    whole = Check(
+        static=static,
+        scenarios=results,
+        covered=the_check.covered,
+        not_covered=the_check.not_covered,
+        seconds=the_check.seconds,
+    )
+    return Design(site=sites.load(folder / "site"), plan=the_plan, check=whole, certificate=certificate)
+
+
+def _runs(
+    reader: _Reader, runs: Any, margins: tuple[Margin, ...] | None, path: Path
+) -> tuple[ScenarioResult, ...]:
+    if not isinstance(runs, dict):
+        reader.fault("runs", runs, "an object")
+        return ()
+    tables, results = _trajectories(path), []
+    for name in [*tables, *runs]:
+        if (name in tables) != (name in runs):
+            reader.fault(f"runs.{name}", "missing", f"a run in certificate.json and its rows in {path.name}")
+    for name in runs:
+        if name not in tables or not isinstance(runs[name], dict):
+            continue
+        own = [row for row in margins or () if row.scenario == name]
+        time_s = tables[name]["time_s"].tolist()
+        parts = {
+            f"{kind}s": {
+                column.removeprefix(f"{kind}."): values.tolist()
+                for column, values in tables[name].items()
+                if column.startswith(f"{kind}.")
+            }
+            for kind in KINDS
+        }
+        whole = {**runs[name], **parts, "id": name, "time_s": time_s, "margins": [_plain(row) for row in own]}
+        results.append(reader.read(ScenarioResult, whole, f"runs.{name}"))
+    return tuple(result for result in results if result is not None)
+
+
+def _trajectories(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Return the columns of every scenario, samples in the order of time."""
+    lines = csv.reader(StringIO(_text(path)))
+    header = next(lines, [])
+    if header[:2] != ["scenario", "time_s"] or len(set(header)) != len(header):
+        raise _refused(path, "header", ",".join(header[:3]), "scenario,time_s,... and no name twice")
+    samples: dict[str, list[list[str]]] = {}
+    for row in lines:
+        if len(row) != len(header):
+            raise _refused(path, f"line {lines.line_num}", f"{len(row)} entries", f"{len(header)} entries")
+        samples.setdefault(row[0], []).append(row[1:])
+    tables = {}
+    for name, rows in samples.items():
+        columns = dict(zip(header[1:], zip(*rows, strict=True), strict=True))
+        kept = {column: _floats(path, column, texts) for column, texts in columns.items() if any(texts)}
+        order = np.argsort(kept["time_s"], kind="stable")
+        tables[name] = {column: values[order] for column, values in kept.items()}
+    return tables
+
+
+def _floats(path: Path, column: str, texts: Iterable[str]) -> np.ndarray:
+    try:
+        values = np.array([float(text) for text in texts])
+    except ValueError as error:
+        raise _refused(path, column, str(error), "numbers") from None
+    if not np.isfinite(values).all():
+        raise _refused(path, column, "not finite", "finite numbers")
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _refused(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(path, "", type(error).__name__, "a readable text file of a design") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_text(path), parse_constant=_not_finite, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, "", str(error), "JSON, finite numbers, no key twice") from None
+    if not isinstance(value, dict):
+        raise _refused(path, "", type(value).__name__, "an object")
+    return value
+
+
+def _not_finite(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key stands twice")
+    return made
+
+
+def _refused(path: Path, key: str, value: Any, expected: str) -> InputError:
+    return InputError([Fault(file=str(path), key=key, value=value, expected=expected)])
+
+
+class _Reader:
+    """Builds frozen data from JSON types, collecting every fault; None where one was found."""
+
+    def __init__(self, file: str, faults: list[Fault]) -> None:
+        self.file, self.faults = file, faults
+
+    def fault(self, key: str, value: Any, expected: str, nearest: str | None = None) -> None:
+        shown = value if isinstance(value, str | int | float | None) else type(value).__name__
+        self.faults.append(Fault(file=self.file, key=key, value=shown, expected=expected, nearest=nearest))
+
+    def expect(self, value: Any, expected: Any, key: str) -> None:
+        if value != expected:
+            self.fault(key, value, repr(expected))
+
+    def read(self, kind: Any, value: Any, key: str) -> Any:
+        """Return `value` as `kind`, one of the types that results are made of."""
+        special: dict[Any, Callable[[Any, str], Any]] = {
+            Table: self._table,
+            Sizes: lambda value, key: Sizes(self.read(Mapping[str, Size], value, key) or {}),
+            Schedule: lambda value, key: Schedule(self.read(tuple[Assignment, ...], value, key) or ()),
+        }
+        if kind in special:
+            return special[kind](value, key)
+        if is_dataclass(kind):
+            return self._record(kind, value, key)
+        origin, of = get_origin(kind), get_args(kind)
+        if origin in (Union, types.UnionType):
+            (inner,) = (each for each in of if each is not type(None))
+            return None if value is None else self.read(inner, value, key)
+        if origin is tuple:
+            return self._tuple(of, value, key)
+        if origin is not None and issubclass(origin, Mapping):
+            return self._mapping(of[1], value, key)
+        return self._scalar(kind, value, key)
+
+    def _record(self, kind: Any, value: Any, key: str) -> Any:
+        if not isinstance(value, dict):
+            return self.fault(key, value, "an object")
+        before, hints = len(self.faults), get_type_hints(kind)
+        own = {each.name: each for each in fields(kind)}
+        for name in value.keys() - own.keys():
+            near = get_close_matches(name, own, n=1)
+            self.fault(_join(key, name), value[name], "no such key", near[0] if near else None)
+        made = {}
+        for name, each in own.items():
+            if name in value:
+                made[name] = self.read(hints[name], value[name], _join(key, name))
+            elif each.default is MISSING and each.default_factory is MISSING:
+                self.fault(_join(key, name), "missing", "a value")
+        return kind(**made) if len(self.faults) == before else None
+
+    def _tuple(self, of: tuple[Any, ...], value: Any, key: str) -> Any:
+        if not isinstance(value, list):
+            return self.fault(key, value, "a list")
+        kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
+        if len(kinds) != len(value):
+            return self.fault(key, value, f"a list of {len(kinds)}")
+        return tuple(
+            self.read(of_entry, entry, f"{key}.{i}")
+            for i, (of_entry, entry) in enumerate(zip(kinds, value, strict=True))
+        )
+
+    def _mapping(self, kind: Any, value: Any, key: str) -> Any:
+        if not isinstance(value, dict):
+            return self.fault(key, value, "an object")
+        return {name: self.read(kind, entry, _join(key, name)) for name, entry in value.items()}
+
+    def _table(self, value: Any, key: str) -> Any:
+        if not isinstance(value, dict):
+            return self.fault(key, value, "an object of columns")
+        for name, column in value.items():
+            texts = isinstance(column, list) and all(isinstance(entry, str) for entry in column)
+            numbers = isinstance(column, list) and all(_is_number(entry) for entry in column)
+            if not (texts or numbers):
+                return self.fault(_join(key, name), column, "a list of numbers, or of texts")
+        if len({len(column) for column in value.values()}) > 1:
+            return self.fault(key, "columns of unequal length", "columns of one length")
+        return Table(value)
+
+    def _scalar(self, kind: Any, value: Any, key: str) -> Any:
+        if kind is float and _is_number(value):
+            return float(value)
+        if kind is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind is str and isinstance(value, str):
+            return value
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            if value in [member.value for member in kind]:
+                return kind(value)
+            return self.fault(key, value, f"one of {', '.join(member.value for member in kind)}")
+        return self.fault(key, value, {float: "a finite number", int: "a whole number"}.get(kind, "a text"))
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
