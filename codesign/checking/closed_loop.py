@@ -1,0 +1,91 @@
+"""The closed loop: controller against integrated plant, step by step; records what the judges read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.checking.controller import Controller, Move
+from codesign.checking.integrate import IntegrationError, Integrator, Interval
+from codesign.checking.ocp import Data, RangeRule, Recorded
+from codesign.checking.scenarios import Timeline
+from codesign.checking.stack import Vector
+from codesign.checking.steady import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A closed loop's record: one interval, move, control and disturbance row a step."""
+
+    status: str
+    intervals: tuple[Interval, ...]
+    controls: Vector
+    disturbances: Vector
+    moves: tuple[Move, ...]
+
+    @property
+    def starts(self) -> Vector:
+        """States at every step's start, and the last interval's end."""
+        return np.array([interval.states[0] for interval in self.intervals] + [self.intervals[-1].end])
+
+
+def run(
+    start: Start, line: Timeline, controller: Controller, integrator: Integrator, rule: RangeRule | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:  # fmt: skip
+    """Run a timeline; ends early, and says so, where the integrator gives up."""
+    stack, x, last_u = start.stack, start.x, start.u
+    meter = Meter(rule, line.step_s) if rule is not None else None
+    intervals: list[Interval] = []
+    controls: list[Vector] = []
+    moves: list[Move] = []
+    status = "complete"
+    controller.forget()
+    for k in range(line.steps):
+        rows, known = slice(k, k + line.horizon), line.known(k)
+        if meter is not None and k == 0:
+            meter.rest(float(stack.output_of(meter.rule.output, x, line.control_reference[0], known[0], start.p)))
+        recorded = meter.recorded if meter is not None else Recorded()
+        references = line.control_reference[rows], line.state_reference[rows]
+        move = controller.move(Data(x, start.p, known, *references, last_u, recorded))
+        moves.append(move)
+        d = line.actual[k]
+        u = controller.obey(move.controls[0], d, start.p)
+        if meter is not None:
+            meter.add(float(stack.output_of(meter.rule.output, x, u, d, start.p)))
+        try:
+            interval = integrator.run(x, u, d, start.p)
+        except IntegrationError as error:
+            status = f"integration failed at {k * line.step_s:g} s: {error}"
+            break
+        intervals.append(interval)
+        controls.append(u)
+        x, last_u = interval.end, u
+        if progress is not None:
+            progress(k + 1, line.steps)
+    return Run(status, tuple(intervals), np.array(controls), line.actual[: len(controls)], tuple(moves))
+
+
+class Meter:
+    """The range rule's recorder: filters the samples as they come."""
+
+    def __init__(self, rule: RangeRule, step_s: float) -> None:
+        self.rule, self.pole, self.keep = rule, rule.pole(step_s), max(1, rule.lags(step_s))
+        self.memory = [0.0] * rule.sections
+        self.samples: list[float] = []
+
+    def rest(self, sample: float) -> None:
+        """Start from rest at `sample`: filtered zero."""
+        self.memory = [-self.pole * sample] + [0.0] * (self.rule.sections - 1)
+
+    def add(self, sample: float) -> None:
+        if not self.samples:
+            self.rest(sample)
+        self.memory, filtered = self.rule.advance(self.memory, sample, self.pole)
+        self.samples = [*self.samples, filtered][-self.keep :]
+
+    @property
+    def recorded(self) -> Recorded:
+        return Recorded(tuple(self.memory), tuple(self.samples))

@@ -1,0 +1,87 @@
+"""The controller: model predictive, warm started, with a recorded fallback; it always answers.
+
+warm solve -> cold solve -> the tail of the last accepted moves (held, then their last one). Every status is kept; what was
+applied and what the solver said are never confused. The slacks of the first solve that needs any name the limit, the
+time and the amount that no admissible control avoids, in the model's eyes; margins are the judge's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.checking.ocp import Data, Problem, Solution, Solver
+from codesign.checking.stack import Vector
+
+SHRINK = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1.0)  # shares taken off, one after another, until obeyed
+MET = 1e-6  # slack below this share of a limit's natural size counts as none
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Controls for the coming steps, one row a step, and how they came about."""
+
+    controls: Vector
+    kind: str  # "warm", "cold" or "held"
+    status: str
+    iterations: int
+    unmet: dict[str, tuple[int, float]]  # limit -> first stage with slack, largest slack in the limit's unit
+
+
+class Controller:
+    """Owns the solver and the memory of the last accepted solution."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.solver = problem, Solver(problem)
+        self.last: Solution | None = None
+        self.age = 0
+
+    def forget(self) -> None:
+        """Drop the memory: another run starts."""
+        self.last, self.age = None, 0
+
+    def move(self, data: Data) -> Move:
+        """Return the controls from `data.start` on; one step has passed since the last call."""
+        self.age += 1
+        parameters = self.problem.parameters(data)
+        statuses, iterations = [], 0
+        if self.last is not None:
+            before = self.problem.shifted(self.last, self.age)
+            solution = self.solver.solve(parameters, before.primal, before)
+            statuses.append(solution.status)
+            iterations += solution.iterations
+            if solution.solved:
+                return self._accept(solution, "warm", statuses, iterations)
+        solution = self.solver.solve(parameters, self.problem.guess(data))
+        statuses.append(solution.status)
+        iterations += solution.iterations
+        if solution.solved:
+            return self._accept(solution, "cold", statuses, iterations)
+        if self.last is None:
+            held = data.control_reference
+        else:
+            controls = self.problem.controls(self.last.primal)
+            held = controls[np.minimum(np.arange(self.problem.horizon) + self.age, self.problem.horizon - 1)]
+        return Move(held, "held", " > ".join(statuses), iterations, {})
+
+    def _accept(self, solution: Solution, kind: str, statuses: list[str], iterations: int) -> Move:
+        self.last, self.age = solution, 0
+        problem, unmet = self.problem, {}
+        for key, slack in problem.slacks(solution.primal).items():
+            stages = np.flatnonzero(slack > MET * problem.scale(key))
+            if len(stages):
+                unmet[key] = (int(stages[0]), float(slack.max()))
+        return Move(problem.controls(solution.primal), kind, " > ".join(statuses), iterations, unmet)
+
+    def obey(self, u: Vector, d: Vector, p: Vector) -> Vector:
+        """Return controls that no machine refuses: the solver's residue is taken off those that break a hard limit."""
+        stack = self.problem.stack
+        u = np.clip(u, 0.0, stack.control_high)
+        for share in SHRINK:
+            excess = np.array(stack.limit(np.zeros(len(stack.states)), u, d, p)).ravel()
+            over = [i for i, limit in enumerate(stack.limits) if limit.hard and excess[i] > 0.0]
+            if not over:
+                break
+            u = np.where(stack.acts[over].any(axis=0), u * (1.0 - share), u)
+        return u

@@ -1,0 +1,342 @@
+"""The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
+
+min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2 + RHO 1'e_k
+s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)        Radau IIA of one or two stages; its last stage is x_{k+1}
+      h(x_k, u_k, d_k, p)/sh + back_off <= e_k                 limits at both ends of every interval, exact L1 penalty
+      h(x_{k+1}, u_k, d_k, p)/sh + back_off <= e_k
+      h(u_k, d_k, p)/sh <= 0                                   limits of the controls alone, hard
+      |y_j - y_i| <= R + e_j,   (j - i) dt <= window           range rule on a high-passed output, recorded past included
+
+With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all others with
+their slacks; sizes and start are parameters, so that the multipliers lam_p are the sensitivities of the margin.
+
+The whole programme is SX; IPOPT with MUMPS. Scales and the exactness of the penalty (RHO above 20 times the largest
+multiplier seen) were measured, not derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import casadi as ca
+import numpy as np
+
+from codesign.checking.stack import Stack, Vector
+
+RHO = 20.0
+W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
+W_ORACLE = 1e-3  # share of the tracking cost kept in the margin oracle: picks one optimum among equals
+FAR = 1e6  # stands for "no recorded past" in the range rule
+RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
+COLD: dict[str, Any] = {
+    "print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes", "ipopt.bound_relax_factor": 0.0,
+    "ipopt.mumps_permuting_scaling": 0, "ipopt.mumps_scaling": 0, "ipopt.max_iter": 300, "ipopt.tol": 1e-6,
+    "ipopt.acceptable_tol": 1e-5,
+}  # fmt: skip
+WARM: dict[str, Any] = {
+    **COLD, "ipopt.warm_start_init_point": "yes", "ipopt.mu_init": 1e-6, "ipopt.tol": 1e-5, "ipopt.max_iter": 80,
+    "ipopt.warm_start_bound_push": 1e-8, "ipopt.warm_start_bound_frac": 1e-8,
+    "ipopt.warm_start_slack_bound_push": 1e-8, "ipopt.warm_start_slack_bound_frac": 1e-8,
+    "ipopt.warm_start_mult_bound_push": 1e-8,
+}  # fmt: skip
+SOLVED = ("Solve_Succeeded", "Solved_To_Acceptable_Level")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRule:
+    """Largest range of an output, after a high-pass of first-order sections in cascade, in any window.
+
+    y_k = a (y_{k-1} + v_k - v_{k-1}),  a = 1/(1 + 2 pi f dt)   (one section, input v sampled at the step's start)
+    """
+
+    name: str
+    place: str
+    output: str
+    unit: str
+    limit: float
+    window_s: float
+    high_pass_hz: float
+    sections: int = 1
+    back_off: float = 0.0  # kept off the limit by the controller, in `unit`
+
+    def pole(self, step_s: float) -> float:
+        return 1.0 / (1.0 + 2.0 * np.pi * self.high_pass_hz * step_s)
+
+    def lags(self, step_s: float) -> int:
+        return int(np.floor(self.window_s / step_s + 1e-9))
+
+    @property
+    def scale(self) -> float:
+        return 0.1 * self.limit
+
+    def advance(self, memory: Any, sample: Any, pole: float) -> tuple[list[Any], Any]:
+        """Return the sections' next memory and the filtered sample; memory is a (y - v) of the sample before."""
+        after, value = [], sample
+        for section in memory:
+            filtered = section + pole * value
+            after.append(pole * (filtered - value))
+            value = filtered
+        return after, value
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The range rule's past: the sections' memory and the filtered samples inside the window."""
+
+    memory: tuple[float, ...] = ()
+    samples: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Everything a solve needs; one row a stage in the arrays."""
+
+    start: Vector
+    sizes: Vector
+    disturbances: Vector
+    control_reference: Vector
+    state_reference: Vector
+    last_control: Vector
+    recorded: Recorded = field(default_factory=Recorded)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A solve's answer; `primal` and the multipliers are scaled and in the programme's own order."""
+
+    status: str
+    iterations: int
+    value: float
+    primal: Vector
+    lam_x: Vector
+    lam_g: Vector
+    lam_p: Vector
+
+    @property
+    def solved(self) -> bool:
+        return self.status in SOLVED
+
+
+class Problem:
+    """The programme's symbols, rows and index maps; solvers are made from it once."""
+
+    def __init__(
+        self, stack: Stack, horizon: int, step_s: float, *, rule: RangeRule | None = None, order: int = 1,
+        back_off: Vector | None = None, tracked: Iterable[str] | None = None, target: str | None = None,
+    ) -> None:  # fmt: skip
+        self.stack, self.horizon, self.step_s, self.order, self.target = stack, horizon, step_s, order, target
+        self.rule = rule if rule is not None and rule.lags(step_s) >= 1 else None
+        self.soft = [i for i, limit in enumerate(stack.limits) if not limit.hard and limit.name != target]
+        self.hard = [i for i, limit in enumerate(stack.limits) if limit.hard and limit.name != target]
+        self.aimed = [i for i, limit in enumerate(stack.limits) if limit.name == target]
+        self.back_off = np.zeros(len(stack.limits)) if back_off is None else np.asarray(back_off)
+        kept = set(stack.states if tracked is None else tracked)
+        self.tracked = [i for i, name in enumerate(stack.states) if name in kept]
+        self._w: list[ca.SX] = []
+        self._low: list[float] = []
+        self._high: list[float] = []
+        self._rows: list[ca.SX] = []
+        self._row_low: list[float] = []
+        self._labels: list[dict[str, int]] = [{} for _ in range(horizon)]
+        self._cost: ca.SX = ca.SX(0)
+        self._penalty: ca.SX = ca.SX(0)
+        self._build()
+
+    def _variable(self, name: str, count: int, low: float = -np.inf, high: Any = np.inf) -> tuple[ca.SX, slice]:
+        symbol, start = ca.SX.sym(name, count), len(self._low)
+        self._w.append(symbol)
+        self._low += [low] * count
+        self._high += list(np.broadcast_to(high, count))
+        return symbol, slice(start, start + count)
+
+    def _slack(self, name: str, count: int) -> tuple[ca.SX, slice]:
+        symbol, at = self._variable(name, count, 0.0)
+        self._penalty += ca.sum1(symbol)
+        return symbol, at
+
+    def _equal(self, stage: int, name: str, row: ca.SX) -> None:
+        self._row(stage, {f"{name} {i}": row[i] for i in range(row.shape[0])}, 0.0)
+
+    def _at_most_zero(self, stage: int, rows: dict[str, ca.SX]) -> None:
+        self._row(stage, rows, -np.inf)
+
+    def _row(self, stage: int, rows: dict[str, ca.SX], low: float) -> None:
+        for name, row in rows.items():
+            self._labels[stage][name] = len(self._rows)
+            self._rows.append(row)
+            self._row_low.append(low)
+
+    def _build(self) -> None:
+        s, n = self.stack, self.horizon
+        nx, nu, nd = len(s.states), len(s.controls), len(s.disturbances)
+        sections = self.rule.sections if self.rule else 0
+        shapes = {"start": (nx, 1), "sizes": (len(s.sizes), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n),
+                  "last": (nu, 1), "memory": (sections, 1), "past": (2, n if self.rule else 0)}  # fmt: skip
+        given = {name: ca.SX.sym(name, *shape) for name, shape in shapes.items()}
+        stops = np.cumsum([0, *(rows * columns for rows, columns in shapes.values())])
+        self.given = {name: slice(a, b) for name, a, b in zip(shapes, stops[:-1], stops[1:], strict=True)}
+        p, x, u_before = given["sizes"], given["start"], given["last"]
+        memory = [given["memory"][i] for i in range(sections)]
+        self.at_u: list[slice] = []
+        self.at_x: list[slice] = []
+        self.at_e: list[slice] = []
+        self.at_range: list[slice] = []
+        self.t = self._variable("t", 1)[0] if self.target else ca.SX(0)
+        filtered: list[ca.SX] = []
+        for k in range(n):
+            d = given["d"][:, k]
+            scaled_u, at = self._variable(f"u{k}", nu, 0.0, s.control_high / s.control_scale)
+            self.at_u.append(at)
+            u = scaled_u * s.control_scale
+            after = self._step(k, x, u, d, p)
+            e, at = self._slack(f"e{k}", len(self.soft))
+            self.at_e.append(at)
+            self._limits(k, x, after, u, d, p, e)
+            if self.rule is not None:
+                memory = self._range(k, s.output_of(self.rule.output, x, u, d, p), memory, given["past"], filtered)
+            pull = (after - given["xr"][:, k]) / s.state_scale
+            self._cost += W_U * ca.sumsqr(scaled_u - given["ur"][:, k] / s.control_scale)
+            self._cost += W_MOVE * ca.sumsqr((u - u_before) / s.control_scale)
+            self._cost += W_X * ca.sumsqr(pull[self.tracked])
+            x, u_before = after, u
+        self._cost = (W_ORACLE * self._cost - self.t if self.target else self._cost) + RHO * self._penalty
+        self.symbols = {
+            "x": ca.vertcat(*self._w), "f": self._cost, "g": ca.vertcat(*self._rows),
+            "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
+        }  # fmt: skip
+        self.bounds = {
+            "lbx": np.array(self._low), "ubx": np.array(self._high),
+            "lbg": np.array(self._row_low), "ubg": np.zeros(len(self._row_low)),
+        }  # fmt: skip
+
+    def _step(self, k: int, x: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX) -> ca.SX:
+        """Add one Radau IIA step from x; return its end."""
+        s, (table,) = self.stack, RADAU[self.order]
+        points = []
+        for i in range(self.order):
+            scaled, at = self._variable(f"x{k}_{i}", len(s.states))
+            points.append(scaled * s.state_scale)
+        self.at_x.append(at)
+        rates = [s.rate(point, u, d, p) for point in points]
+        for i, (point, row) in enumerate(zip(points, table, strict=True)):
+            moved = sum((b * rate for b, rate in zip(row, rates, strict=True)), ca.SX.zeros(len(s.states)))
+            self._equal(k, f"step {i}", (point - x - self.step_s * moved) / s.state_scale)
+        return points[-1]
+
+    def _limits(self, k: int, x: ca.SX, after: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX, e: ca.SX) -> None:
+        """Add the limits at both ends of the interval; at the given start only those that the controls act on."""
+        limits = self.stack.limits
+        scale = np.array([limit.scale for limit in limits])
+        for end, point in enumerate((x, after)):
+            value = self.stack.limit(point, u, d, p) / scale
+
+            def imposed(i: int, end: int = end) -> bool:
+                return end == 0 if limits[i].hard else end == 1 or k > 0 or limits[i].steerable
+
+            rows = {i: value[i] + self.back_off[i] / scale[i] - e[j] for j, i in enumerate(self.soft) if imposed(i)}
+            rows |= {i: value[i] for i in self.hard if imposed(i)}
+            rows |= {i: value[i] + self.t for i in self.aimed if imposed(i)}
+            self._at_most_zero(k, {f"{limits[i].key} {end}": row for i, row in rows.items()})
+
+    def _range(self, k: int, sample: ca.SX, memory: list[Any], past: ca.SX, filtered: list[ca.SX]) -> list[Any]:
+        """Add the range rule's rows of stage k against every stage and recorded sample inside the window."""
+        rule = self.rule
+        assert rule is not None
+        after, value = rule.advance(memory, sample, rule.pole(self.step_s))
+        y, _ = self._variable(f"y{k}", 1)
+        kept, _ = self._variable(f"m{k}", rule.sections)
+        self._equal(k, rule.name, ca.vertcat(y - value / rule.scale, kept - ca.vertcat(*after) / rule.scale))
+        aimed = rule.name == self.target
+        e, at = (self.t, slice(0, 0)) if aimed else self._slack(f"r{k}", 1)
+        self.at_range.append(at)
+        allowed = (rule.limit - rule.back_off) / rule.scale + (-e if aimed else e)
+        rows = {"lowest": y - past[0, k] / rule.scale, "highest": past[1, k] / rule.scale - y}
+        for lag in range(1, min(k, rule.lags(self.step_s)) + 1):
+            rows |= {f"up {lag}": y - filtered[k - lag], f"down {lag}": filtered[k - lag] - y}
+        self._at_most_zero(k, {f"{rule.name} {name}": row - allowed for name, row in rows.items()})
+        filtered.append(y)
+        return [kept[i] * rule.scale for i in range(rule.sections)]
+
+    def parameters(self, data: Data) -> Vector:
+        """Return the parameter vector; the range rule's past is folded into its lowest and highest sample a stage."""
+        parts = [data.start, data.sizes, data.disturbances, data.control_reference, data.state_reference,
+                 data.last_control]  # fmt: skip
+        flat = [np.asarray(part, dtype=float).ravel() for part in parts]
+        if self.rule is not None:
+            samples = data.recorded.samples
+            back = [max(0, self.rule.lags(self.step_s) - k) for k in range(self.horizon)]
+            inside = [samples[max(0, len(samples) - lags) :] if lags else () for lags in back]
+            flat.append(np.array(data.recorded.memory))
+            flat.append(np.array([[min(part, default=FAR), max(part, default=-FAR)] for part in inside]).ravel())
+        return np.concatenate(flat)
+
+    def guess(self, data: Data) -> Vector:
+        """Return a start: the state held, the controls at their reference, no slack."""
+        w = np.zeros(len(self._low))
+        for k in range(self.horizon):
+            w[self.at_u[k]] = data.control_reference[k] / self.stack.control_scale
+            for i in range(self.order):
+                at = self.at_x[k]
+                shift = (self.order - 1 - i) * len(self.stack.states)
+                w[at.start - shift : at.stop - shift] = data.start / self.stack.state_scale
+        return w
+
+    def shifted(self, solution: Solution, steps: int) -> Solution:
+        """Return a solution moved `steps` stages ahead, its last stage repeated; rows without a partner get zero."""
+        source = np.minimum(np.arange(self.horizon) + steps, self.horizon - 1)
+        first = 1 if self.target else 0
+        stages = np.arange(first, len(self._low)).reshape(self.horizon, -1)
+        moved = np.concatenate([np.arange(first), stages[source].ravel()])
+        lam_g = np.zeros_like(solution.lam_g)
+        for k, j in enumerate(source):
+            pairs = [(row, self._labels[j][name]) for name, row in self._labels[k].items() if name in self._labels[j]]
+            rows, origins = zip(*pairs, strict=True)
+            lam_g[list(rows)] = solution.lam_g[list(origins)]
+        return replace(solution, primal=solution.primal[moved], lam_x=solution.lam_x[moved], lam_g=lam_g)
+
+    def scale(self, key: str) -> float:
+        """Return the natural size of a limit or of the range rule, in its own unit."""
+        if self.rule is not None and key == self.rule.name:
+            return self.rule.scale
+        return next(limit.scale for limit in self.stack.limits if limit.key == key)
+
+    def controls(self, primal: Vector) -> Vector:
+        return np.array([primal[at] for at in self.at_u]) * self.stack.control_scale
+
+    def states(self, primal: Vector) -> Vector:
+        return np.array([primal[at] for at in self.at_x]) * self.stack.state_scale
+
+    def slacks(self, primal: Vector) -> dict[str, Vector]:
+        """Return each limit's slack by stage, in the limit's own unit."""
+        values = np.array([primal[at] for at in self.at_e]).reshape(self.horizon, len(self.soft))
+        limits = [self.stack.limits[i] for i in self.soft]
+        named = {limit.key: values[:, j] * limit.scale for j, limit in enumerate(limits)}
+        if self.rule is not None and self.rule.name != self.target:
+            named[self.rule.name] = np.array([primal[at] for at in self.at_range]).ravel() * self.rule.scale
+        return named
+
+
+class Solver:
+    """IPOPT on a problem, cold and warm from the same derivatives."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.cold = ca.nlpsol("cold", "ipopt", problem.symbols, COLD)
+        shared = {"jac_g": "nlp_jac_g", "grad_f": "nlp_grad_f", "hess_lag": "nlp_hess_l"}
+        again = {key: self.cold.get_function(name) for key, name in shared.items()}
+        self.warm = ca.nlpsol("warm", "ipopt", problem.symbols, {**WARM, **again})
+
+    def solve(self, parameters: Vector, guess: Vector, before: Solution | None = None) -> Solution:
+        """Solve from a guess; with a solution `before`, start from its multipliers too."""
+        function, start = self.cold, {"x0": guess}
+        if before is not None:
+            function, start = self.warm, {"x0": guess, "lam_x0": before.lam_x, "lam_g0": before.lam_g}
+        out = function(p=parameters, **start, **self.problem.bounds)
+        stats = function.stats()
+        flat = {key: np.array(value).ravel() for key, value in out.items()}
+        return Solution(
+            stats["return_status"], int(stats["iter_count"]), float(flat["f"][0]), flat["x"], flat["lam_x"],
+            flat["lam_g"], flat["lam_p"],
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""What a size would change: the elastic margin oracle of one limit in one scenario, and its multipliers.
+
+max t  s.t. the controller's rows with every other limit elastic (exact penalty, beyond what the recorded run itself broke)
+and the target's rows h/sh + t <= 0, from the recorded state at the fault (or LEAD_STEPS before the worst instant, when that lies far behind it), with the disturbances as
+they came. Sizes and start are parameters, so for the programme's value v = -f: dv/dp = +lam_p (CasADi's sign; a test compares
+with finite differences). A start that a size sets moves with it (PROPORTIONAL).
+
+The oracle knows the whole course and has one Radau stage: its value is not a margin, its slopes are those of back-off
+cuts, which never enter a bound. Slopes of a solve that did not converge are discarded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from codesign.checking.closed_loop import Meter
+from codesign.checking.ocp import Data, Problem, RangeRule, Recorded, Solution, Solver
+from codesign.checking.runs import BACK_OFF, range_rule, run
+from codesign.checking.scenarios import Timeline, timeline
+from codesign.checking.stack import Vector
+from codesign.checking.steady import Start, start
+from codesign.design import Plan, ScenarioResult
+from codesign.site import Site
+
+LEAD_STEPS, TAIL_STEPS, MOST_STEPS = 40, 4, 120
+PROPORTIONAL = {"storage_mwh": "storage_energy_mwh"}  # state at the start -> the size that it is a share of
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Slopes of a margin against the plant's sizes, in the limit's unit per unit of size; empty when not converged."""
+
+    limit: str
+    scenario: str
+    unit: str
+    value: float
+    slopes: dict[str, float]
+    status: str
+
+
+class Oracle:
+    """The programme of one limit in one scenario; solved again for other sizes by the tests."""
+
+    def __init__(self, begin: Start, line: Timeline, rule: RangeRule, result: ScenarioResult, limit: str) -> None:
+        self.begin, self.line, self.rule, self.limit = begin, line, rule, limit
+        stack = begin.stack
+        worst = next(row for row in result.margins if row.limit == limit)
+        last = min(line.steps, int(worst.time_s / line.step_s) + 1 + TAIL_STEPS)
+        first = line.fault_step or 0
+        self.first = first if first < last <= first + MOST_STEPS else max(0, last - LEAD_STEPS)
+        self.steps = last - self.first
+        tracked = [name for name in stack.states if "." not in name]
+        others = {row.limit: min(row.margin, 0.0) for row in result.margins if row.limit != limit}
+        allowed = np.array([others.get(row.name, 0.0) - BACK_OFF.get(row.unit, 0.0) for row in stack.limits])
+        relaxed = replace(rule, limit=rule.limit - others.get(rule.name, 0.0), back_off=0.0)
+        self.problem = Problem(
+            stack, self.steps, line.step_s, rule=relaxed, tracked=tracked, target=limit, back_off=allowed
+        )
+        self.solver = Solver(self.problem)
+        self.scale = next((row.scale for row in stack.limits if row.name == limit), rule.scale)
+        self.unit = worst.unit
+        self.states = np.array([result.states[name] for name in stack.states]).T
+        self.controls = np.array([result.controls[name] for name in stack.controls]).T
+        self.samples = result.outputs[rule.output]
+
+    def solve(self, sizes: Vector, before: Solution | None = None) -> Solution:
+        """Return the oracle's solution for sizes near the plan's."""
+        data = self.data(sizes)
+        guess = self.guess(data) if before is None else before.primal
+        return self.solver.solve(self.problem.parameters(data), guess)
+
+    def data(self, sizes: Vector) -> Data:
+        """Return the programme's data for sizes; the start moves with the sizes that set it."""
+        line, rows = self.line, slice(self.first, self.first + self.steps)
+        x = self.states[self.first].copy()
+        for state, size in self._moving():
+            if self.begin.p[size] > 0.0:
+                x[state] *= sizes[size] / self.begin.p[size]
+        meter = Meter(self.rule, line.step_s)
+        for sample in self.samples[: self.first]:
+            meter.add(float(sample))
+        if self.first == 0:
+            meter.rest(float(self.samples[0]))
+        last = self.controls[max(0, self.first - 1)] if self.first else self.begin.u
+        recorded = meter.recorded if self.problem.rule is not None else Recorded()
+        references = line.control_reference[rows], line.state_reference[rows]
+        return Data(x, sizes, line.actual[rows], *references, last, recorded)
+
+    def guess(self, data: Data) -> Vector:
+        """Return a start: the recorded run."""
+        problem, stack = self.problem, self.begin.stack
+        w = problem.guess(data)
+        for k in range(self.steps):
+            w[problem.at_u[k]] = self.controls[self.first + k] / stack.control_scale
+            w[problem.at_x[k]] = self.states[self.first + k + 1] / stack.state_scale
+        return w
+
+    def slopes(self, solution: Solution) -> dict[str, float]:
+        """Return d margin / d size, in the limit's own unit."""
+        lam = solution.lam_p * self.scale
+        sizes, states = lam[self.problem.given["sizes"]].copy(), lam[self.problem.given["start"]]
+        for state, size in self._moving():
+            if self.begin.p[size] > 0.0:
+                sizes[size] += states[state] * self.states[self.first][state] / self.begin.p[size]
+        return dict(zip(self.begin.stack.sizes, (float(value) for value in sizes), strict=True))
+
+    def _moving(self) -> list[tuple[int, int]]:
+        stack = self.begin.stack
+        return [
+            (stack.states.index(state), stack.sizes.index(size))
+            for state, size in PROPORTIONAL.items() if state in stack.states and size in stack.sizes
+        ]  # fmt: skip
+
+
+def sensitivities(
+    site: Site, plan: Plan, scenario: str, limit: str, result: ScenarioResult | None = None
+) -> Sensitivity:
+    """Return the slopes of a limit's margin in a scenario against the plant's sizes; runs the scenario if not given."""
+    result = run(site, plan, scenario) if result is None else result
+    begin = start(site, plan, result.hour)
+    oracle = Oracle(begin, timeline(site, plan, begin, scenario), range_rule(site), result, limit)
+    solution = oracle.solve(begin.p)
+    slopes = oracle.slopes(solution) if solution.solved else {}
+    return Sensitivity(limit, scenario, oracle.unit, -solution.value * oracle.scale, slopes, solution.status)

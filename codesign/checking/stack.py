@@ -1,0 +1,122 @@
+"""The plant as CasADi functions: gathers names, builds each function once, knows no equipment.
+
+function       arguments     returns
+rate           x, u, d, p    dx/dt                                   [1/s of each state's unit]
+limit          x, u, d, p    value of every limit, kept when <= 0    [unit of the limit]
+output         x, u, d, p    every output that the plant names
+heat           x, u, d, p    net heat into the plant, heat into it   [kW]
+
+x states, u controls, d disturbances, p sizes: column vectors in the order of the plant's own name lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import casadi as ca
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+# natural change of a quantity by the unit that ends its name: scales the programme, decides nothing
+NATURAL = {"c": 5.0, "k": 5.0, "pu": 0.2, "kw": 100.0, "mw": 0.05, "mwh": 0.002, "l_per_min": 100.0, "kg_per_s": 3.0}
+PER_UNIT = "_pu"  # a control whose name ends so lives in [0, 1]; every other control is >= 0
+
+
+class PlantLike(Protocol):
+    """What is asked of a plant: names, and laws as plain arithmetic on mappings."""
+
+    states: tuple[str, ...]
+    controls: tuple[str, ...]
+    disturbances: tuple[str, ...]
+    sizes: tuple[str, ...]
+
+    def rates(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
+    def outputs(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
+    def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, tuple[Any, str, float, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One named limit; `scale` is its natural size in `unit`.
+
+    hard       a function of controls alone: what the machine can be told to do, obeyed without slack
+    steerable  the controls act on it at once (otherwise only through the states, from the interval's end on)
+    """
+
+    key: str
+    name: str
+    place: str
+    unit: str
+    scale: float
+    hard: bool
+    steerable: bool
+
+
+class Stack:
+    """A plant's laws as CasADi functions, with the scales of its states and controls."""
+
+    def __init__(self, plant: PlantLike) -> None:
+        self.states, self.controls = tuple(plant.states), tuple(plant.controls)
+        self.disturbances, self.sizes = tuple(plant.disturbances), tuple(plant.sizes)
+        names = (self.states, self.controls, self.disturbances, self.sizes)
+        vectors = [ca.SX.sym(letter, len(group)) for letter, group in zip("xudp", names, strict=True)]
+        x, u, d, p = (
+            {name: vector[i] for i, name in enumerate(group)} for group, vector in zip(names, vectors, strict=True)
+        )
+        rates, outputs, limits = plant.rates(x, u, d, p), plant.outputs(x, u, d, p), plant.limits(x, u, d, p)
+        value = _column([entry[0] for entry in limits.values()])
+        by_state = _touches(value, vectors[0])
+        self.acts = _touches(value, vectors[1])  # limits x controls
+        self.limits = tuple(
+            Limit(key, key.split(".")[0], place, unit, float(scale), not bool(by_state[i].any()), bool(self.acts[i].any()))
+            for i, (key, (_, unit, scale, place)) in enumerate(limits.items())
+        )
+        self.outputs = tuple(outputs)
+        self.rate = _function("rate", vectors, [rates[name] for name in self.states])
+        self.limit = ca.Function("limit", vectors, [value], {"cse": True})
+        self.output = _function("output", vectors, list(outputs.values()))
+        self.heat = _function("heat", vectors, [outputs["heat_in_kw"] - outputs["heat_out_kw"], outputs["heat_in_kw"]])
+        self.state_scale = np.array([natural(name) for name in self.states])
+        self.control_scale = np.array([natural(name) for name in self.controls])
+        self.control_high = np.array([1.0 if name.endswith(PER_UNIT) else np.inf for name in self.controls])
+
+    def output_of(self, name: str, x: Any, u: Any, d: Any, p: Any) -> Any:
+        """Return one output at a point (numbers or symbols)."""
+        return self.output(x, u, d, p)[self.outputs.index(name)]
+
+    def evaluate(self, function: ca.Function, x: Vector, u: Vector, d: Vector, p: Vector) -> Vector:
+        """Return a function's rows at many points; x, u, d hold one point a row."""
+        return np.array(function(x.T, u.T, d.T, p[:, None] if len(x) > 1 else p)).T
+
+
+def natural(name: str) -> float:
+    """Return the natural change of the quantity that `name` stands for, by its unit."""
+    matches = [unit for unit in NATURAL if name.endswith("_" + unit)]
+    return NATURAL[max(matches, key=len)] if matches else 1.0
+
+
+def vector(names: tuple[str, ...], values: Mapping[str, float]) -> Vector:
+    """Return values in the order of names; a missing or an unknown name is an error."""
+    if set(names) != set(values):
+        raise KeyError(f"expected {sorted(set(names) - set(values))}, not known {sorted(set(values) - set(names))}")
+    return np.array([float(values[name]) for name in names])
+
+
+def _column(entries: list[Any]) -> ca.SX:
+    return ca.vertcat(*[ca.SX(entry) for entry in entries])
+
+
+def _function(name: str, arguments: list[ca.SX], entries: list[Any]) -> ca.Function:
+    return ca.Function(name, arguments, [_column(entries)], {"cse": True})
+
+
+def _touches(value: ca.SX, symbol: ca.SX) -> NDArray[np.bool_]:
+    """Return which rows of a value depend on which entries of a symbol."""
+    sparsity = ca.jacobian_sparsity(value, symbol)
+    pattern = np.zeros(sparsity.shape, dtype=bool)
+    pattern[sparsity.row(), sparsity.get_col()] = True
+    return pattern
