@@ -1,21 +1,25 @@
-"""The hall in motion: heat from dies to ambient, power from racks to the POI, put together from the components' rates.
+"""The hall in motion: heat from dies to ambient, power from racks to the POI, from the components' rates.
 
     racks -> TCS return -> CDUs -> TCS supply -> racks
              FWS: buffer -> CDUs -> FWS pump -> dry coolers -> chillers -> buffer
     racks' air -> hot aisle -> fan walls -> chilled water -> air chillers
     racks + pumps + fans + compressors + storage -> transformers -> POI -> the window rule's high-pass
 
-A plant knows names: `states`, `controls`, `disturbances`, `sizes`. Its laws take a mapping for each (x, u, d, p) and return
-mappings; values are floats, arrays or CasADi symbols. A steady state of the static chain is a fixed point of `rates`, and
-heat_in_kw - heat_out_kw is the rate of stored_kj identically: what leaves one node enters the next.
+A plant knows names: `states`, `controls`, `disturbances`, `sizes`. Its laws take a mapping for each (x, u, d,
+p) and return mappings; values are floats, arrays or CasADi symbols. A steady state of the static chain is a
+fixed point of `rates`, and heat_in_kw - heat_out_kw is the rate of stored_kj identically: what leaves one
+node enters the next.
 
 symbol                  unit       meaning
-GROUP.level_pu          1          dynamic power of the racks of a group (a job's copy) over their nominal power
-tcs_flow_l_per_min      l/min      TCS flow of the hall with all CDUs running; the share of a stopped one is missing
+GROUP.level_pu          1          dynamic power of the racks of a group (a job's copy) over their nominal
+                                   power
+tcs_flow_l_per_min      l/min      TCS flow of the hall with all CDUs running; the share of a stopped one is
+                                   missing
 cdu_available           1          flow of the one CDU that trips over its due, 0..1
 chiller_available       1          share of the commanded chiller duty that arrives, 0..1
 chillers_on             1          machines running
-dry_cooler_open_pu      1          share of the coolers' duty taken, by the three-way valve; 1 unless it is too cold
+dry_cooler_open_pu      1          share of the coolers' duty taken, by the three-way valve; 1 unless it is
+                                   too cold
 filter_mw               MW         low-passed POI power; the rule's signal is what it leaves over
 """
 
@@ -52,8 +56,8 @@ CONTROLS = (
 )  # fmt: skip
 DISTURBANCES = ("dry_bulb_c", "cdu_available", "chiller_available", "chillers_on", "dry_cooler_open_pu")
 SIZES = (
-    "cdu_count", "cdu_flow_l_per_min", "fws_pump_flow_kg_per_s", "dry_cooler_count", "chiller_count", "buffer_m3",
-    "fan_wall_count", "air_chiller_count", "transformer_count", "storage_power_mw", "storage_energy_mwh",
+    "cdu_count", "cdu_flow_l_per_min", "fws_pump_flow_kg_per_s", "dry_cooler_count", "chiller_count",
+    "buffer_m3", "fan_wall_count", "air_chiller_count", "transformer_count", "storage_power_mw", "storage_energy_mwh",
 )  # fmt: skip
 
 
@@ -234,7 +238,7 @@ class Plant:
         }
 
     def _rack_rates(self, x: Values, d: Values, p: Values) -> dict[str, Value]:
-        rates = {}
+        rates: dict[str, Value] = {}
         for group in self.groups:
             flow = self._rack_flow_l_per_min(group, x, d, p)
             one = group.rack.rate(self._of(group, x), flow, x["tcs_supply_c"], d[f"{group.name}.level_pu"])
@@ -270,7 +274,9 @@ class Plant:
                 u["chiller_kw"] * d["chiller_available"],
                 held["chiller_out_c"],
             ),
-            "fws_supply_c": self.buffer.rate(x["fws_supply_c"], x["chiller_out_c"], fws, held["fws_supply_c"]),
+            "fws_supply_c": self.buffer.rate(
+                x["fws_supply_c"], x["chiller_out_c"], fws, held["fws_supply_c"]
+            ),
         }
 
     def _air_rates(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Value]:
@@ -382,9 +388,9 @@ class Plant:
         chillers_on: float,
         storage_mwh: float = 0.0,
     ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-        """States, controls and disturbances of the static chain: the fixed point of `rates` at constant levels.
+        """States, controls, disturbances of the static chain: the fixed point of `rates` at constant levels.
 
-        The dry coolers take `dry_cooler_kw` and the chillers the rest. ValueError where the CDUs or the coolers cannot.
+        The dry coolers take `dry_cooler_kw`, the chillers the rest. ValueError where CDUs or coolers cannot.
         """
         x: dict[str, float] = {"tcs_flow_l_per_min": tcs_flow_l_per_min, "tcs_supply_c": tcs_supply_c}
         d = {f"{g.name}.level_pu": float(level_pu[g.name]) for g in self.groups}
@@ -434,7 +440,12 @@ class Plant:
         return x, u, d
 
     def _cooler_setting(
-        self, duty_kw: float, water_in_c: float, dry_bulb_c: float, fws_kg_per_s: float, p: Mapping[str, float]
+        self,
+        duty_kw: float,
+        water_in_c: float,
+        dry_bulb_c: float,
+        fws_kg_per_s: float,
+        p: Mapping[str, float],
     ) -> tuple[float, float]:
         """Fan speed and valve opening of the dry coolers for a duty of all cells."""
         cells = p["dry_cooler_count"]
@@ -443,4 +454,3 @@ class Plant:
         if math.isinf(fan):
             raise ValueError(f"{cells:g} dry coolers reject less than {duty_kw:.1f} kW at {dry_bulb_c} degC")
         return fan, duty_kw / cells / self.dry_cooler.duty_kw(fan, *around)
-

@@ -1,11 +1,12 @@
 """The few functions that plain arithmetic lacks, for floats, NumPy arrays and CasADi expressions alike.
 
-Physics is written once and runs unchanged on all three: an argument is dispatched on its own type, and CasADi is
-never imported from here (an expression of CasADi proves that it is loaded).
+Physics is written once and runs unchanged on all three: an argument is dispatched on its own type, and CasADi
+is never imported from here (an expression of CasADi proves that it is loaded).
 """
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,9 +63,9 @@ def smooth_min(a: Value, b: Value, width: float) -> Value:
 
 
 def counterflow_duty(conductance: Value, hot: Value, cold: Value, difference_k: Value) -> Value:
-    """Duty of a counterflow exchanger without a branch at equal capacity rates; kW from kW/K, kW/K, kW/K and K.
+    """Duty of a counterflow exchanger, kW, without a branch at equal capacity rates (kW/K).
 
-    Q = UA phi / (1 + UA phi / C_cold) (T_hot_in - T_cold_in), phi(a) = (1 - e**-a)/a, a = UA/C_hot - UA/C_cold,
+    Q = UA phi/(1 + UA phi/C_cold) (T_hot_in - T_cold_in), phi(a) = (1 - e**-a)/a, a = UA/C_hot - UA/C_cold,
     written as exp(-a/2) sinh(s)/s with s = sqrt(a**2/4 + 1e-8); relative error below 2e-9 for |a| < 60.
     Same as effectiveness = (1 - e**(-N(1-Z)))/(1 - Z e**(-N(1-Z))), Incropera, eq. 11.29.
     """
@@ -77,29 +78,30 @@ def counterflow_duty(conductance: Value, hot: Value, cold: Value, difference_k: 
 def crossflow_duty(conductance: Value, low: Value, high: Value, difference_k: Value) -> Value:
     """Duty of a crossflow exchanger, both sides unmixed, from the lower and the higher capacity rate, kW.
 
-    effectiveness = 1 - exp(N**0.22/Z (exp(-Z N**0.78) - 1)), N = UA/C_min, Z = C_min/C_max; Incropera, eq. 11.32.
+    effectiveness = 1 - exp(N**0.22/Z (exp(-Z N**0.78) - 1)), N = UA/C_min, Z = C_min/C_max.
+    Incropera, eq. 11.32.
     """
     n, z = conductance / low, low / high
     return low * (1 - exp(n**0.22 / z * (exp(-z * n**0.78) - 1))) * difference_k
 
 
 def floored(flow_pu: Value) -> Value:
-    """A flow per unit of its rating, not below 2 %: keeps the fractional powers of flow differentiable at rest."""
+    """A flow per unit of its rating, not below 2 %: keeps its fractional powers differentiable at rest."""
     return smooth_max(flow_pu, FLOW_FLOOR_PU, 0.2 * FLOW_FLOOR_PU)
 
 
 FLOW_FLOOR_PU = 0.02
 
 
-def bisect(rises: Any, target: float, low: float, high: float) -> float:
+def bisect(rises: Callable[[float], float], target: float, low: float, high: float) -> float:
     """The argument in [low, high] at which the rising function `rises` meets `target`, to the last float.
 
-    `low` where it is met there already, infinity where not even `high` meets it.
+    `low` where it is met there already, infinity where not even `high` meets it (but for rounding, 1e-12).
     """
     if rises(low) >= target:
         return low
     if rises(high) < target:
-        return math.inf
+        return high if rises(high) >= target - 1e-12 * abs(target) else math.inf
     while True:
         middle = 0.5 * (low + high)
         if middle <= low or middle >= high:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from codesign.smooth import Value
 
 PG25_KJ_PER_L_K = 4.008
-"""TCS coolant, 25 % propylene glycol at 40 degC: CoolProp 8.0 and Dow LC-25 (06/2023) agree on the product."""
+"""TCS coolant, 25 % propylene glycol at 40 degC: CoolProp 8.0 and Dow LC-25 (06/2023) agree on rho c_p."""
 WATER_KJ_PER_KG_K = 4.18
 WATER_KG_PER_L = 0.992
 """FWS water at 40 degC (CoolProp 8.0: 992.3 kg/m3, 4179 J/kgK)."""

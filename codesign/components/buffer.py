@@ -2,7 +2,7 @@
 
 symbol   name            unit   meaning
 V        volume_m3       m3     mixed volume, a size, beside the piping's
-T        fws_supply_c    degC   water to the CDUs                                                            (state)
+T        fws_supply_c    degC   water to the CDUs                                                      (state)
 
 rho c V dT = C (T_in - T). Fully mixed: conservative beside a stratified tank, whose front arrives later.
 """

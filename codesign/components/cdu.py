@@ -1,19 +1,20 @@
 """CDU: exchanger between the racks' loop (TCS) and the hall's loop (FWS), its pumps, and the TCS piping.
 
-symbol   name                     unit    meaning                                                (all of one unit)
+symbol   name                     unit    meaning                                            (all of one unit)
 V        tcs_l_per_min            l/min   TCS flow;  V_0 flow_l_per_min, the card's reference
 m        fws_kg_per_s             kg/s    FWS flow;  m_0 fws_reference_kg_per_s
 UA       conductance_kw_per_k     kW/K    1/UA = r_1 (V/V_0)**-n + r_2 (m/m_0)**-n + r_wall
 Q        duty_kw                  kW      heat from TCS to FWS
-P        pump_kw                  kW      (head_fixed + head_friction (V/V_0)**2) V/efficiency; all of it heats the TCS
-T_ret    tcs_return_c             degC    return pipe, mixed                                                  (state)
-T_hot    cdu_hot_out_c            degC    TCS side, leaving the exchanger                                     (state)
-T_cold   cdu_cold_out_c           degC    FWS side, leaving the exchanger and the FWS pump                    (state)
-T_sup    tcs_supply_c             degC    supply pipe, after the pump                                         (state)
+P        pump_kw                  kW      (head_fixed + head_friction (V/V_0)**2) V/efficiency; all of it
+                                          heats the TCS
+T_ret    tcs_return_c             degC    return pipe, mixed                                           (state)
+T_hot    cdu_hot_out_c            degC    TCS side, leaving the exchanger                              (state)
+T_cold   cdu_cold_out_c           degC    FWS side, leaving the exchanger and the FWS pump             (state)
+T_sup    tcs_supply_c             degC    supply pipe, after the pump                                  (state)
 
-Exchanger: counterflow effectiveness-NTU (smooth.counterflow_duty). Conductance law and its exponent: fit to the
-Frontier CDU table, 160-400 gpm primary, within 0.8 %. The outlets follow the static duty through the volume of
-their side; pump heat enters at the supply node: rho c V_sup dT_sup = C (T_hot - T_sup) + P.
+Exchanger: counterflow effectiveness-NTU (smooth.counterflow_duty). Conductance law and its exponent: fit to
+the Frontier CDU table, 160-400 gpm primary, within 0.8 %. The outlets follow the static duty through the
+volume of their side; pump heat enters at the supply node: rho c V_sup dT_sup = C (T_hot - T_sup) + P.
 Efficiency is wire to external water: the exchanger's and the filter's pressure drop are in it.
 """
 
@@ -97,7 +98,7 @@ class CDU:
         )
 
     def pump_availability(self, since_trip_s: float) -> float:
-        """Share of the tripped unit's flow, 0..1: coast-down, then the standby pump after its delay and ramp."""
+        """Share of the tripped unit's flow, 0..1: coast-down, then the standby pump's delay and ramp."""
         if since_trip_s < 0:
             return 1.0
         standby = min(max((since_trip_s - self.standby_delay_s) / self.standby_ramp_s, 0.0), 1.0)
@@ -105,7 +106,9 @@ class CDU:
 
     def capex_usd(self, count: Value, flow_l_per_min: Value) -> Value:
         """Investment for `count` units with pumps for `flow_l_per_min` each."""
-        return count * (self.cost_usd_per_kw * self.capacity_kw + self.cost_usd_per_l_per_min * flow_l_per_min)
+        return count * (
+            self.cost_usd_per_kw * self.capacity_kw + self.cost_usd_per_l_per_min * flow_l_per_min
+        )
 
     def evaluate(self, at: Mapping[str, float]) -> dict[str, float]:
         """One unit at a point: hot_in_c, cold_in_c, tcs_l_per_min, fws_kg_per_s."""
@@ -141,8 +144,8 @@ class CDU:
         """Rates of the TCS loop and of both exchanger sides, K/s.
 
         `count` installed units of which `running` (a real number while one coasts down) carry `tcs_l_per_min`
-        each; `fws_kg_per_s` a unit flows through all. `racks_kw` is the enthalpy flow from the racks' outlets above
-        0 degC, so that a standstill needs no division.
+        each; `fws_kg_per_s` a unit flows through all. `racks_kw` is the enthalpy flow from the racks' outlets
+        above 0 degC, so that a standstill needs no division.
         """
         hot = self.capacity_rate_kw_per_k(running * tcs_l_per_min)
         cold = fws_kw_per_k(count * fws_kg_per_s)

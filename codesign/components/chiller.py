@@ -1,15 +1,17 @@
 """Chiller: air-cooled trim machine on warm water, a fixed fraction of Carnot; trips and restarts.
 
-symbol   name               unit   meaning                                                        (of one machine)
+symbol   name               unit   meaning                                                    (of one machine)
 T_e      leaving_c          degC   leaving water, held inside leaving_min_c..leaving_max_c
 T_a      dry_bulb_c         degC   ambient dry bulb, held inside ambient_min_c..ambient_max_c
 A        capacity_at_kw     kW     capacity_kw (1 + k_e (T_e - T_e,ref) + k_a (T_a - T_a,ref))
-COP      cop                1      min(cop_max, carnot_pu (T_e - pinch + 273.15)/max(lift_min, T_a + lift - T_e + pinch))
+COP      cop                1      min(cop_max, carnot_pu (T_e - pinch + 273.15)/max(lift_min, T_a + lift -
+                                   T_e + pinch))
 P        power_kw           kW     A/COP (fixed_pu n + (1 - fixed_pu) Q/A), n machines on
 
-Carnot-fraction form for air-cooled machines on warm water: condensing at dry bulb + 12 K (8-16), evaporating at leaving
-water - 2 K, fraction 0.5 (0.4-0.6), COP capped, lift bounded; all estimates, as is the capacity law. No catalogue curve
-known to the project is valid above 12.8 degC leaving water. Trip: availability 0 for off_s, then rising in reload_s.
+Carnot-fraction form for air-cooled machines on warm water: condensing at dry bulb + 12 K (8-16), evaporating
+at leaving water - 2 K, fraction 0.5 (0.4-0.6), COP capped, lift bounded; all estimates, as is the capacity
+law. No catalogue curve known to the project is valid above 12.8 degC leaving water. Trip: availability 0 for
+off_s, then rising in reload_s.
 """
 
 import math

@@ -1,17 +1,20 @@
 """Dry cooler: water to ambient air in cells, fans on speed control, in series before the chillers.
 
-symbol   name                   unit   meaning                                                       (all of one cell)
+symbol   name                   unit   meaning                                               (all of one cell)
 m        water_kg_per_s         kg/s   water flow;  m_0 rated
 y        fan_pu                 1      fan speed
 a        air_pu                 1      air flow over rated: (floor + (1 - floor) y) times air_density_pu
-UA       conductance_kw_per_k   kW/K   UA_0 / (s (m/m_0)**-0.85 + (1 - s) a**-0.8), s the water side's share of resistance
+UA       conductance_kw_per_k   kW/K   UA_0 / (s (m/m_0)**-0.85 + (1 - s) a**-0.8), s the water side's share
+                                       of resistance
 C_a      air_kw_per_k           kW/K   air capacity rate at a = 1
-Q        duty_kw                kW     heat rejected; nothing is taken up from air warmer than the water (bypass)
+Q        duty_kw                kW     heat rejected; nothing is taken up from air warmer than the water
+                                       (bypass)
 P        fan_kw y**3            kW     fan power
 
-Crossflow effectiveness-NTU, both sides unmixed (smooth.crossflow_duty); exponents and the split of resistance:
-Modelica Buildings, `Fluid/HeatExchangers/BaseClasses` (hA ~ m**0.85 water, m**0.8 air, ratio 0.5 nominal). The floor
-is natural convection with the fans off: 12.5 % of capacity, reached with an air flow of 6.25 %.
+Crossflow effectiveness-NTU, both sides unmixed (smooth.crossflow_duty); exponents and the split of
+resistance: Modelica Buildings, `Fluid/HeatExchangers/BaseClasses` (hA ~ m**0.85 water, m**0.8 air, ratio 0.5
+nominal). The floor is natural convection with the fans off: 12.5 % of capacity, reached with an air flow of
+6.25 %.
 """
 
 import math
@@ -70,7 +73,9 @@ class DryCooler:
         width = 0.02 * self.air_kw_per_k
         low = smooth_min(water_rate, air_rate, width)
         high = water_rate + air_rate - low
-        return crossflow_duty(conductance, low, high, smooth_max(water_in_c - dry_bulb_c, 0.0, BYPASS_WIDTH_K))
+        return crossflow_duty(
+            conductance, low, high, smooth_max(water_in_c - dry_bulb_c, 0.0, BYPASS_WIDTH_K)
+        )
 
     def fan_power_kw(self, fan_pu: Value) -> Value:
         """Fan power of one cell, kW."""
@@ -84,7 +89,7 @@ class DryCooler:
         water_kg_per_s: float,
         air_density_pu: float = 1.0,
     ) -> float:
-        """Fan speed of a cell that rejects a duty; 0 where natural convection does, infinite where none does."""
+        """Fan speed of a cell for a duty; 0 where natural convection does, infinite where none does."""
         return bisect(
             lambda fan: self.duty_kw(fan, water_in_c, dry_bulb_c, water_kg_per_s, air_density_pu),
             duty_kw,

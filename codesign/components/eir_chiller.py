@@ -1,6 +1,6 @@
 """Chiller by DOE-2 / EnergyPlus electric-EIR curves; here on the air side's cold loop.
 
-symbol   name            unit   meaning                                                            (of one machine)
+symbol   name            unit   meaning                                                       (of one machine)
 T_e      leaving_c       degC   leaving chilled water
 T_c      entering_c      degC   entering condenser: water, or dry bulb of an air-cooled machine
 f, g     capft, eirft    1      c1 + c2 T_e + c3 T_e**2 + c4 T_c + c5 T_c**2 + c6 T_e T_c
@@ -8,9 +8,10 @@ h        eirfplr         1      d1 + d2 r + d3 r**2, fraction of full-load power
 A        capacity_at_kw  kW     capacity_kw f
 P        power_kw        kW     A/cop g h(max(r, plr_min_unloading)) min(1, r/plr_min), r = Q/A
 
-Form: EnergyPlus engineering reference, Chiller:Electric:EIR; h is of available capacity, so r does not enter twice.
-The component extrapolates nothing: temperatures are held at the ends of the card's range and the excess is reported.
-`capft`, `eirft` and `eirfplr` are the bare polynomials, which the check points of the cards evaluate.
+Form: EnergyPlus engineering reference, Chiller:Electric:EIR; h is of available capacity, so r does not enter
+twice. The component extrapolates nothing: temperatures are held at the ends of the card's range and the
+excess is reported. `capft`, `eirft` and `eirfplr` are the bare polynomials, which the check points of the
+cards evaluate.
 """
 
 import math
@@ -106,7 +107,7 @@ class EirChiller:
         return self.capacity_kw * self.capft(*self._held(leaving_c, entering_c))
 
     def _power_kw(self, duty_kw: Value, full_kw: Value, eirft: Value) -> Value:
-        """Power from duty and full-load capacity, kW: below the ends of unloading and of part load by cycling."""
+        """Power from duty and full-load capacity, kW; below the end of part load by cycling."""
         load = duty_kw / full_kw
         unloaded = smooth_max(load, self.plr_min_unloading, PART_LOAD_WIDTH)
         cycling = load / smooth_max(load, self.plr_min, PART_LOAD_WIDTH)
@@ -120,7 +121,7 @@ class EirChiller:
     def cop_bare(self, load_pu: Value, leaving_c: Value, entering_c: Value, standard_c: float) -> Value:
         """COP of the bare polynomials at a share of the full-load capacity at the condenser's `standard_c`.
 
-        The convention of AHRI 550/590 part-load points. Outside the range it extrapolates: for check points only.
+        Convention of the AHRI 550/590 part-load points. It extrapolates: for check points only.
         """
         duty_kw = load_pu * self.capacity_kw * self.capft(leaving_c, standard_c)
         full_kw = self.capacity_kw * self.capft(leaving_c, entering_c)
@@ -157,6 +158,8 @@ class EirChiller:
     # plant: the water of the evaporator is part of the fan wall's loop
 
     # limits
-    def limits(self, duty_kw: Value, machines: Value, leaving_c: Value, entering_c: Value) -> dict[str, Value]:
+    def limits(
+        self, duty_kw: Value, machines: Value, leaving_c: Value, entering_c: Value
+    ) -> dict[str, Value]:
         """Excess over each limit (<= 0 holds), kW; the card's overload (plr_max) is not used."""
         return {"air_chiller_capacity": duty_kw - machines * self.capacity_at_kw(leaving_c, entering_c)}

@@ -6,13 +6,14 @@ y        fan_pu             1      fan speed
 C        air capacity rate  kW/K   n y air_kw_per_k
 Q        air_heat_kw        kW     heat of the racks to the room
 P        fan_power_kw       kW     n fan_kw y**3; all of it heats the air
-T_h      hot_aisle_c        degC   air entering the coils                                                    (state)
-T_w      chilled_water_c    degC   water of the loop                                                         (state)
+T_h      hot_aisle_c        degC   air entering the coils                                              (state)
+T_w      chilled_water_c    degC   water of the loop                                                   (state)
 T_s      cold_aisle_c       degC   air leaving the fans, the racks' inlet
 
-Coil of constant effectiveness e on the air side: e C (T_h - T_w); T_s = T_h - e (T_h - T_w) + P/C. In the steady state
-e C (T_h - T_w) = Q + P, hence T_s - T_w = (Q (1/e - 1) + P/e)/C. Hot-aisle containment: the racks draw what the fans
-give. Effectiveness is an estimate; size and fan power are those of a Vertiv PW170, scaled.
+Coil of constant effectiveness e on the air side: e C (T_h - T_w); T_s = T_h - e (T_h - T_w) + P/C. In the
+steady state e C (T_h - T_w) = Q + P, hence T_s - T_w = (Q (1/e - 1) + P/e)/C. Hot-aisle containment: the
+racks draw what the fans give. Effectiveness is an estimate; size and fan power are those of a Vertiv PW170,
+scaled.
 """
 
 import math

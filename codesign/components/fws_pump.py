@@ -1,12 +1,14 @@
 """FWS pump group: the hall's water loop from CDUs over dry coolers and chillers back to the buffer.
 
 symbol   name              unit   meaning
-m        flow_kg_per_s     kg/s   flow of the whole group;  m_0 flow_reference_kg_per_s, the piping's design flow
-P        pump_kw           kW     (head_fixed + head_friction (m/m_0)**2) m/(rho efficiency); all of it heats the
+m        flow_kg_per_s     kg/s   flow of the whole group;  m_0 flow_reference_kg_per_s, the piping's design
+                                                            flow
+P        pump_kw           kW     (head_fixed + head_friction (m/m_0)**2) m/(rho efficiency); all of it heats
+                                  the
                                   water, at the node that leaves the CDUs
 
-Pump law: affinity laws on a system curve with a fixed part (a held pressure difference). The friction belongs to the
-piping, not to the pumps bought: the reference flow is the hall's, the rated flow is a size.
+Pump law: affinity laws on a system curve with a fixed part (a held pressure difference). The friction belongs
+to the piping, not to the pumps bought: the reference flow is the hall's, the rated flow is a size.
 """
 
 from collections.abc import Mapping

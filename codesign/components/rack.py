@@ -1,19 +1,22 @@
 """Rack: GPUs under cold plates, the rest of the liquid-cooled parts, and a share of heat to the room's air.
 
 symbol   name                    unit     meaning
-u        level_pu                1        dynamic power over nominal rack power, at the leakage reference temperature
-T_d      die_c                   degC     die (junction); the limit is on it                                  (state)
-T_l      lid_c                   degC     lid                                                                 (state)
-T_p      plate_c                 degC     cold plate                                                          (state)
-T_f      coolant_c               degC     coolant in and after the plate                                      (state)
+u        level_pu                1        dynamic power over nominal rack power, at the leakage reference
+                                          temperature
+T_d      die_c                   degC     die (junction); the limit is on it                           (state)
+T_l      lid_c                   degC     lid                                                          (state)
+T_p      plate_c                 degC     cold plate                                                   (state)
+T_f      coolant_c               degC     coolant in and after the plate                               (state)
 T_s      supply_c                degC     TCS supply
 V        flow_l_per_min          l/min    TCS flow of the rack; every GPU gets an equal part of it
 R_dl     die_lid_k_per_w         K/W      die to lid;  R_lp lid to plate
-R_c      plate_coolant_k_per_w   K/W      plate to coolant at plate_flow_l_per_min a GPU, times (V/V_ref)**-flow_exponent
+R_c      plate_coolant_k_per_w   K/W      plate to coolant at plate_flow_l_per_min a GPU, times
+                                          (V/V_ref)**-flow_exponent
 lambda   leakage_pu_per_k        1/K      leakage over nominal GPU power, a kelvin above leakage_reference_c
 T*       return_target_c         degC     return temperature that the maker's flow table holds
 
-Static: T_d = T_s + P (R_dl + R_lp + R_c(V)) + P/(rho c V): outlet reference, the fixed point of the network below.
+Static: T_d = T_s + P (R_dl + R_lp + R_c(V)) + P/(rho c V): outlet reference, the fixed point of the network
+below.
 Network, one GPU: C_d dT_d = P(u, T_d) - (T_d - T_l)/R_dl;  C_l dT_l = (T_d - T_l)/R_dl - (T_l - T_p)/R_lp;
 C_p dT_p = (T_l - T_p)/R_lp - (T_p - T_f)/R_c;  rho c V_p dT_f = (T_p - T_f)/R_c - rho c V (T_f - T_s).
 Flow rule: V = Q/(rho c (T* - T_s)); fits Lenovo's GB300 NVL72 table (LP2357) within 1 %.

@@ -2,7 +2,7 @@
 
 symbol   name                  unit   meaning
 c, d     charge_mw, discharge_mw  MW  power at the busbar, both >= 0
-e        soc_mwh               MWh    energy held                                                            (state)
+e        soc_mwh               MWh    energy held                                                      (state)
 E, P     energy_mwh, power_mw         sizes
 eta      efficiency_charge, efficiency_discharge
 N        cycle_life_efc        1      equivalent full cycles to end of life (nameplate energy discharged)

@@ -1,15 +1,17 @@
 """Transformer: losses, and the top-oil and hot-spot temperatures of IEC 60076-7.
 
-symbol   name                unit   meaning                                                             (of one unit)
+symbol   name                unit   meaning                                                      (of one unit)
 K        load_pu             1      apparent power over rating
 P0, Pk   no_load_kw, load_loss_kw   loss = P0 + Pk K**2;  R = Pk/P0
-T_o      top_oil_c           degC   top oil                                                                  (state)
-h1, h2   winding1_k, winding2_k  K  the two parts of the hot spot's rise over the oil                        (state)
+T_o      top_oil_c           degC   top oil                                                            (state)
+h1, h2   winding1_k, winding2_k  K  the two parts of the hot spot's rise over the oil                  (state)
 T_h      hot_spot_c          degC   T_o + h1 - h2
 
 dT_o = (top_oil_rise_k ((1 + R K**2)/(1 + R))**x + T_a - T_o)/(k11 tau_o)
-dh1  = (k21 g K**y - h1)/(k22 tau_w);  dh2 = ((k21 - 1) g K**y - h2) k22/tau_o;  g = hot_spot_factor gradient_k
-Differential form of IEC 60076-7:2018, section 8.2. A small smooth floor keeps K**y differentiable without load.
+dh1  = (k21 g K**y - h1)/(k22 tau_w)
+dh2  = ((k21 - 1) g K**y - h2) k22/tau_o;  g = hot_spot_factor gradient_k
+Differential form of IEC 60076-7:2018, section 8.2. A small smooth floor keeps K**y differentiable without
+load.
 """
 
 import math
