@@ -57,7 +57,8 @@ CONTROLS = (
 DISTURBANCES = ("dry_bulb_c", "cdu_available", "chiller_available", "chillers_on", "dry_cooler_open_pu")
 SIZES = (
     "cdu_count", "cdu_flow_l_per_min", "fws_pump_flow_kg_per_s", "dry_cooler_count", "chiller_count",
-    "buffer_m3", "fan_wall_count", "air_chiller_count", "transformer_count", "storage_power_mw", "storage_energy_mwh",
+    "buffer_m3", "fan_wall_count", "air_chiller_count", "transformer_count",
+    "storage_power_mw", "storage_energy_mwh",
 )  # fmt: skip
 
 
