@@ -17,6 +17,7 @@ from scipy.integrate import solve_ivp
 
 from codesign import smooth
 from codesign.components.base import WATER_KJ_PER_KG_K
+from codesign.components.dry_cooler import air_density_pu
 
 MODELS = Path(__file__).parents[1] / "models"
 CLASSES = {
@@ -255,6 +256,12 @@ def test_dry_cooler_duty_rises_with_fan_and_temperature(fan_pu: float, water: fl
     assert math.isinf(cell.fan_for_duty(1.01 * cell.duty_kw(1.0, 45.0, 30.0, water), 45.0, 30.0, water))
 
 
+def test_air_density() -> None:
+    """ICAO standard atmosphere: 0 and 1609 m (Denver, pressure 0.823)."""
+    assert air_density_pu(0.0) == 1.0
+    assert air_density_pu(1609.0) == pytest.approx(0.823, abs=0.001)
+
+
 # chillers
 def test_chiller_power_splits_into_fixed_and_proportional() -> None:
     machine = part("chiller", "warm-250")
@@ -378,7 +385,13 @@ def test_transformer_settles_with_its_time_constants() -> None:
     state = unit.steady(0.0, 20.0)
     rates = unit.rate(state, 1.0, 20.0)
     assert rates["top_oil_c"] == pytest.approx((80.0 - state["top_oil_c"]) / (0.5 * 210 * 60))
-    assert rates["winding1_k"] > 0
+    assert rates["winding1_k"] == pytest.approx((2 * 22.1 - state["winding1_k"]) / (2 * 10 * 60))
+    assert rates["winding2_k"] == pytest.approx((22.1 - state["winding2_k"]) * 2 / (210 * 60))
+    pad = part("transformer", "pad-1000")
+    state = pad.steady(0.0, 20.0)
+    rates = pad.rate(state, 1.0, 20.0)
+    assert rates["top_oil_c"] == pytest.approx((80.0 - state["top_oil_c"]) / (180 * 60))
+    assert rates["winding1_k"] == pytest.approx((27.6 - state["winding1_k"]) / (2 * 4 * 60))
 
 
 def test_transformer_losses() -> None:
