@@ -1,0 +1,89 @@
+"""The independent verdict: a design judged again from its site, by other code than the one that made it.
+
+    paper    digests, sizes against the site's lists, the schedule, which scenarios there are
+    hall     static limits of the heat path and the transformers, hour by hour, in plain loops
+    waves    waveforms, storage dispatch, window rule, interconnection, contract
+    money    cost from cards and hours, bound, gaps
+    motion   every recorded interval integrated again, starts, disturbances, margins, heat balance
+
+Uses component physics, the plant's rates, NumPy and SciPy; loads no optimiser, no controller and no solver.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from codesign import folder
+from codesign.auditing import hall, money, motion, paper, waves
+from codesign.auditing.ledger import Ledger
+from codesign.design import Audit, Breach, Design
+from codesign.errors import InputError
+from codesign.site import Site
+
+
+def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
+    """Judge a design, or a design folder, from the site alone and return every breach.
+
+    `site` is judged against in place of the one stored with the design. A folder that is none raises InputError; one
+    that holds a design which cannot be read (NaN, missing rows) is refused with its faults as breaches.
+    """
+    started = time.perf_counter()
+    if not isinstance(design, Design):
+        path = Path(design)
+        folder.recover(path)
+        if not (path / "design.json").is_file():
+            folder.load(path)  # raises
+        try:
+            design = folder.load(path)
+        except InputError as error:
+            breaches = tuple(
+                Breach("design file", f"{f.file} {f.key}", str(f.value), f.expected) for f in error.faults
+            )
+            name = site.name if site else path.resolve().name
+            return Audit(site_name=name, breaches=breaches, seconds=time.perf_counter() - started)
+    ledger = Ledger()
+    site = design.site if site is None else site
+    _judge(ledger, design, site)
+    return Audit(
+        site_name=site.name,
+        breaches=tuple(ledger.breaches),
+        judged=tuple(ledger.judged),
+        seconds=time.perf_counter() - started,
+        design=design,
+    )
+
+
+def _judge(ledger: Ledger, design: Design, site: Site) -> None:
+    plan = design.plan
+    claims = plan.cost_usd_per_year is not None  # a design changed by hand claims neither cost nor operation
+    paper.digests(ledger, design, site)
+    sizes, schedule = paper.sizes(ledger, site, plan), paper.schedule(ledger, site, plan)
+    paper.scenarios(ledger, site, design)
+    if not sizes or not {(row.job, row.pod) for row in plan.schedule} <= {
+        (j, p) for j in site.jobs for p in site.pods
+    }:
+        return
+    the_hall = hall.Hall(site, plan)
+    hall.judge(ledger, the_hall, claims)
+    if schedule:
+        waves.judge(ledger, the_hall, claims)
+    if claims:
+        money.judge(ledger, site, design)
+    _static_margins(ledger, design)
+    if schedule and claims:
+        motion.judge(ledger, the_hall, design.check)
+
+
+def _static_margins(ledger: Ledger, design: Design) -> None:
+    """No recorded static margin is larger than the one found again."""
+    least: dict[str, float] = {}
+    for row in design.check.static:
+        least[row.limit] = min(least.get(row.limit, row.margin), row.margin)
+    for limit, margin in least.items():
+        if limit not in ledger.margins:
+            ledger.breach("margin", f"{limit}, static", margin, "a limit that was found again")
+            continue
+        found = ledger.margins[limit]
+        if not margin <= found + 1e-6 * max(abs(found), 1.0):
+            ledger.breach("margin", f"{limit}, static", margin, f"{found!r} found again")

@@ -1,0 +1,333 @@
+"""Static limits again, hour by hour in plain loops: racks, CDUs, FWS, dry coolers, chillers, air, transformers.
+
+The recorded operation is taken as a claim: every duty must be possible, every power must be what the components give,
+every balance must close, and with one unit of a redundant group out the rest must still carry the load. Written from the
+component physics and the site alone; shares nothing with what made the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy.optimize import brentq
+
+from codesign import catalogue, climate, workload
+from codesign.auditing.ledger import RELATIVE, Ledger
+from codesign.components.base import WATER_KJ_PER_KG_K
+from codesign.design import Plan
+from codesign.site import Site
+
+CLAIMED = (
+    "cdu_pump_kw", "fws_pump_kw", "fan_wall_power_kw", "air_chiller_kw", "air_chiller_power_kw", "dry_cooler_power_kw",
+    "chiller_power_kw",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Racks:
+    """All racks together at their mean level; flow of one rack; junction at the highest level of any profile."""
+
+    count: int
+    dynamic_mw: float
+    leakage_mw: float
+    liquid_kw: float
+    air_kw: float
+    flow_l_per_min: float
+    peak_junction_c: float
+    junction_max_c: float
+    supply_max_c: float
+    flow_max_l_per_min: float
+
+    @property
+    def it_mw(self) -> float:
+        """Mean IT power."""
+        return self.dynamic_mw + self.leakage_mw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loops:
+    """TCS and FWS with a number of CDUs running; flow infinite where they cannot hold the supply."""
+
+    pump_kw: float
+    duty_kw: float
+    most_kw: float
+    fws_kg_per_s: float
+    fws_pump_kw: float
+    return_c: float
+
+    @property
+    def heat_kw(self) -> float:
+        """Heat that dry coolers and chillers reject."""
+        return self.duty_kw + self.fws_pump_kw
+
+
+class Hall:
+    """The components that a plan bought, and the setting it runs them at."""
+
+    def __init__(self, site: Site, plan: Plan) -> None:
+        if plan.setting is None:
+            raise ValueError("no setting")
+        self.site, self.plan = site, plan
+        self.supply_c, self.fws_c = (
+            plan.setting.fws_supply_c + plan.setting.approach_k,
+            plan.setting.fws_supply_c,
+        )
+        sizes = plan.sizes
+        self.count = {name: int(size.count) for name, size in sizes.items() if size.count is not None}
+        self.value = {name: size.value for name, size in sizes.items()}
+        self.cdu = catalogue.build(site, "cdu", sizes["cdu"].card)
+        self.fws_pump = catalogue.build(site, "fws_pump", sizes["fws_pump"].card)
+        self.dry_cooler = catalogue.build(site, "dry_cooler", sizes["dry_cooler"].card)
+        self.chiller = catalogue.build(site, "chiller", sizes["chiller"].card)
+        self.buffer = catalogue.build(site, "buffer", sizes["buffer"].card)
+        self.fan_wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
+        self.air_chiller = catalogue.build(site, "eir_chiller", sizes["air_chiller"].card)
+        self.transformer = catalogue.build(site, "transformer", sizes["transformer"].card)
+        card = sizes["storage_power"].card
+        self.storage = None if card is None else catalogue.build(site, "storage", card)
+        self.density_pu = climate.air_density_pu(site)
+        self.racks = self._racks()
+
+    def _racks(self) -> Racks:
+        """Sum the racks of every job copy; the flow rule follows the highest level of any profile."""
+        rows, peak = [], 0.0
+        for row in self.plan.schedule:
+            job = self.site.jobs[row.job]
+            levels = workload.profile(job, self.site)
+            rack = catalogue.build(self.site, "rack", self.site.pods[row.pod].rack)
+            rows.append((job.racks, rack, sum(levels.tolist()) / len(levels)))
+            peak = max(peak, float(levels.max()))
+        flow = max(rack.required_flow_l_per_min(peak, self.supply_c) for _, rack, _ in rows)
+        total = dict.fromkeys(("dynamic_mw", "leakage_mw", "liquid_kw", "air_kw"), 0.0)
+        for racks, rack, mean in rows:
+            junction = rack.steady_junction_c(mean, self.supply_c, flow)
+            total["dynamic_mw"] += racks * rack.nominal_kw * mean / 1e3
+            total["leakage_mw"] += racks * rack.leakage_kw(junction) / 1e3
+            total["liquid_kw"] += racks * rack.liquid_kw(mean, junction)
+            total["air_kw"] += racks * rack.air_kw(mean)
+        return Racks(
+            count=sum(racks for racks, _, _ in rows),
+            flow_l_per_min=flow,
+            peak_junction_c=max(rack.steady_junction_c(peak, self.supply_c, flow) for _, rack, _ in rows),
+            junction_max_c=min(rack.junction_max_c for _, rack, _ in rows),
+            supply_max_c=min(rack.supply_max_c for _, rack, _ in rows),
+            flow_max_l_per_min=min(rack.flow_max_l_per_min for _, rack, _ in rows),
+            **total,
+        )
+
+    @property
+    def tcs_l_per_min(self) -> float:
+        """TCS flow of the hall."""
+        return self.racks.count * self.racks.flow_l_per_min
+
+    def loops(self, running: int) -> Loops:
+        """Return both loops with `running` CDUs sharing the load."""
+        each = self.tcs_l_per_min / running
+        pump = running * self.cdu.pump_kw(each)
+        rate = self.cdu.capacity_rate_kw_per_k(self.tcs_l_per_min)
+        hot = self.supply_c + self.racks.liquid_kw / rate
+        duty = self.racks.liquid_kw + pump
+
+        def short_kw(fws_kg_per_s: float) -> float:
+            return float(running * self.cdu.duty_kw(hot, self.fws_c, each, fws_kg_per_s) - duty)
+
+        top = self.cdu.fws_flow_max_kg_per_s
+        most = duty + short_kw(top)
+        flow = running * brentq(short_kw, 0.0, top, xtol=1e-12, rtol=1e-14) if most >= duty else math.inf
+        fws_pump = self.fws_pump.pump_kw(flow) if math.isfinite(flow) else math.inf
+        return Loops(
+            pump_kw=pump,
+            duty_kw=duty,
+            most_kw=most,
+            fws_kg_per_s=flow,
+            fws_pump_kw=fws_pump,
+            return_c=self.fws_c + (duty + fws_pump) / (WATER_KJ_PER_KG_K * flow),
+        )
+
+    def cooler_kw(self, cells: int, fan_pu: float, dry_bulb_c: float, loops: Loops) -> float:
+        """Return what `cells` dry coolers reject."""
+        if cells < 1:
+            return 0.0
+        water = loops.fws_kg_per_s / cells
+        return float(
+            cells * self.dry_cooler.duty_kw(fan_pu, loops.return_c, dry_bulb_c, water, self.density_pu)
+        )
+
+    def load_limit_mva(self, units: int, dry_bulb_c: float, hot_spot_max_c: float) -> float:
+        """Return the load at which `units` transformers reach a hot spot, at most their largest."""
+        part = self.transformer
+
+        def excess_k(load_pu: float) -> float:
+            return float(part.hot_spot_steady_c(load_pu, dry_bulb_c) - hot_spot_max_c)
+
+        if excess_k(part.load_max_pu) <= 0.0:
+            return float(units * part.rating_mva * part.load_max_pu)
+        if excess_k(0.0) >= 0.0:
+            return 0.0
+        return float(units * part.rating_mva * brentq(excess_k, 0.0, part.load_max_pu, xtol=1e-13))
+
+
+def outages(redundancy: str, unit: str) -> list[tuple[int, str]]:
+    """Return (units out, place) of the states in which a group must carry its load."""
+    return [(0, "all running"), *([(1, f"one {unit} out")] if redundancy == "n+1" else [])]
+
+
+def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
+    """Judge the static heat path and the transformers; with `claims`, the recorded operation too."""
+    _racks(ledger, hall)
+    if not _loops(ledger, hall):
+        return
+    loops = hall.loops(hall.count["cdu"])
+    hours = climate.hours(hall.site)
+    for h in range(len(hours.dry_bulb_c)):
+        place = f"{hours.date[h]} {int(hours.hour_of_day[h]):02d}:00"
+        _rejection(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
+    if claims and _same_hours(ledger, hall):
+        for h in range(hall.plan.hours.rows):
+            _hour(ledger, hall, loops, h)
+    ledger.judged.append("heat path, hour by hour, one unit out")
+
+
+def _racks(ledger: Ledger, hall: Hall) -> None:
+    racks = hall.racks
+    ledger.most("junction", "rack", racks.peak_junction_c, racks.junction_max_c, "degC")
+    ledger.most("tcs_supply", "rack", hall.supply_c, racks.supply_max_c, "degC")
+    ledger.most("rack_flow", "rack", racks.flow_l_per_min, racks.flow_max_l_per_min, "l/min")
+
+
+def _loops(ledger: Ledger, hall: Hall) -> bool:
+    """Judge CDUs and FWS pumps with one CDU out; return whether the loops can be computed with all running."""
+    whole = True
+    for out, place in outages(hall.site.equipment.cdu.redundancy, "cdu"):
+        running = hall.count["cdu"] - out
+        if running < 1:
+            ledger.least("cdu_duty", place, 0.0, hall.racks.liquid_kw, "kW")
+            whole = whole and out > 0
+            continue
+        loops = hall.loops(running)
+        ledger.most("cdu_flow", place, hall.tcs_l_per_min / running, hall.value["cdu_flow"], "l/min")
+        ledger.least("cdu_duty", place, loops.most_kw, loops.duty_kw, "kW")
+        if math.isfinite(loops.fws_kg_per_s):
+            ledger.most("fws_flow", place, loops.fws_kg_per_s, hall.value["fws_pump"], "kg/s", 1e-6)
+        elif out == 0:
+            whole = False
+    walls, machines = hall.count["fan_wall"], hall.count["air_chiller"]
+    spec = hall.site.equipment
+    for out, place in outages(spec.fan_wall.redundancy, "fan wall"):
+        if walls - out < 1:
+            ledger.breach("cold_aisle", place, walls - out, "at least 1", "units")
+            continue
+        cold = hall.fan_wall.cold_aisle_at_c(
+            hall.racks.air_kw, walls - out, 1.0, spec.air_chiller.chilled_water_c
+        )
+        ledger.most("cold_aisle", place, cold, spec.fan_wall.supply_air_max_c, "degC")
+    machine = hall.chiller
+    need_l = machine.loop_l_per_kw_min * machine.capacity_kw * hall.count["chiller"]
+    ledger.least("loop_volume", "fws", 1e3 * hall.value["buffer"], need_l, "l")
+    return whole and walls > 0 and machines > 0
+
+
+def _rejection(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str) -> None:
+    cells, machines, heat = hall.count["dry_cooler"], hall.count["chiller"], loops.heat_kw
+    one = float(hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb_c))
+    groups = [(0, 0, "all running")]
+    groups += [
+        (1, 0, where)
+        for out, where in outages(hall.site.equipment.dry_cooler.redundancy, "dry cooler")
+        if out
+    ]
+    groups += [
+        (0, 1, where) for out, where in outages(hall.site.equipment.chiller.redundancy, "chiller") if out
+    ]
+    for cells_out, machines_out, where in groups:
+        most = (
+            hall.cooler_kw(cells - cells_out, 1.0, dry_bulb_c, loops) + max(machines - machines_out, 0) * one
+        )
+        ledger.least("heat_rejection", f"{place}, {where}", most, heat, "kW", RELATIVE * heat)
+
+
+def _same_hours(ledger: Ledger, hall: Hall) -> bool:
+    """Whether the recorded hours are those of the site."""
+    table, hours = hall.plan.hours, climate.hours(hall.site)
+    columns: Mapping[str, Any] = {
+        "date": hours.date, "hour_of_day": hours.hour_of_day, "weight_h_per_year": hours.weight_h_per_year,
+        "dry_bulb_c": hours.dry_bulb_c, "price_usd_per_mwh": hours.price_usd_per_mwh,
+    }  # fmt: skip
+    for name, expected in columns.items():
+        if name not in table or list(table[name]) != list(expected):
+            ledger.breach("hours", name, "differs", "the site's")
+            return False
+    return True
+
+
+def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
+    """One recorded hour: possible, and what it says."""
+    row = {name: column[h] for name, column in hall.plan.hours.items()}
+    place = f"{row['date']} {int(row['hour_of_day']):02d}:00"
+    dry_bulb, spec = float(row["dry_bulb_c"]), hall.site.equipment
+    heat, on, cycling = loops.heat_kw, float(row["chillers_on"]), float(row["cycling_pu"])
+    cap = float(hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb))
+    low = hall.chiller.load_min_pu * cap
+    tolerance = RELATIVE * heat
+    steady_kw = float(row["chiller_kw"]) - cycling * low
+    ledger.least("fan speed", place, float(row["fan_pu"]), 0.0, "1", 1e-9)
+    ledger.most("fan speed", place, float(row["fan_pu"]), 1.0, "1", 1e-9)
+    ledger.most("cycling", place, abs(cycling - 0.5), 0.5, "1", 1e-9)
+    ledger.equal("chillers_on", place, on, round(on))
+    ledger.most("chillers_on", place, on + (cycling > 1e-9), hall.count["chiller"], "machines")
+    ledger.least("chiller_load", place, steady_kw, on * low, "kW", tolerance)
+    ledger.most("chiller_capacity", place, steady_kw, on * cap, "kW", tolerance)
+    possible = hall.cooler_kw(hall.count["dry_cooler"], float(row["fan_pu"]), dry_bulb, loops)
+    ledger.most("dry_cooler_duty", place, float(row["dry_cooler_kw"]), possible, "kW", tolerance)
+    ledger.same("heat balance", place, float(row["dry_cooler_kw"] + row["chiller_kw"]), heat, "kW")
+    walls, machines, water = (
+        hall.count["fan_wall"],
+        hall.count["air_chiller"],
+        spec.air_chiller.chilled_water_c,
+    )
+    speed = float(row["fan_wall_pu"])
+    fans = walls * float(hall.fan_wall.fan_power_kw(speed))
+    coil = hall.racks.air_kw + fans
+    ledger.most("fan speed", place, speed, 1.0, "1", 1e-9)
+    cold = float(hall.fan_wall.cold_aisle_at_c(hall.racks.air_kw, walls, speed, water))
+    ledger.most("cold_aisle", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
+    for out, where in outages(spec.air_chiller.redundancy, "air chiller"):
+        most = (machines - out) * float(hall.air_chiller.capacity_at_kw(water, dry_bulb))
+        ledger.least("air_chiller_capacity", f"{place}, {where}", most, coil, "kW", tolerance)
+    found = {
+        "cdu_pump_kw": loops.pump_kw,
+        "fws_pump_kw": loops.fws_pump_kw,
+        "fan_wall_power_kw": fans,
+        "air_chiller_kw": coil,
+        "air_chiller_power_kw": float(hall.air_chiller.power_kw(coil, machines, water, dry_bulb)),
+        "dry_cooler_power_kw": hall.count["dry_cooler"] * float(hall.dry_cooler.fan_power_kw(row["fan_pu"])),
+        "chiller_power_kw": float(hall.chiller.power_kw(steady_kw, on, hall.fws_c, dry_bulb))
+        + cycling * float(hall.chiller.power_kw(low, 1.0, hall.fws_c, dry_bulb)),
+    }
+    for name, expected in found.items():
+        ledger.same(name, place, float(row[name]), expected, "kW", tolerance)
+    _power_balance(ledger, hall, row, place, sum(found[name] for name in CLAIMED if name != "air_chiller_kw"))
+    rejected = float(row["dry_cooler_kw"] + row["chiller_kw"] + row["air_chiller_kw"])
+    heating = found["cdu_pump_kw"] + found["fws_pump_kw"] + found["fan_wall_power_kw"]
+    ledger.same("heat balance", f"{place}, hall", rejected, 1e3 * hall.racks.it_mw + heating, "kW")
+
+
+def _power_balance(
+    ledger: Ledger, hall: Hall, row: Mapping[str, Any], place: str, mechanical_kw: float
+) -> None:
+    units, site = hall.count["transformer"], hall.site
+    ledger.same("it_mw", place, float(row["it_mw"]), hall.racks.it_mw, "MW")
+    ledger.same("mechanical_mw", place, float(row["mechanical_mw"]), mechanical_kw / 1e3, "MW")
+    secondary = hall.racks.it_mw + mechanical_kw / 1e3 + float(row["storage_loss_mw"])
+    mva = secondary / site.poi.power_factor
+    loss = float(hall.transformer.loss_kw(mva, units)) / 1e3
+    ledger.same("transformer_loss_mw", place, float(row["transformer_loss_mw"]), loss, "MW")
+    ledger.same("poi_mw", place, float(row["poi_mw"]), secondary + loss, "MW")
+    ambient, part = float(row["dry_bulb_c"]), hall.transformer
+    limits = {0: part.hot_spot_max_c, 1: part.hot_spot_emergency_c}
+    for out, where in outages(site.equipment.transformer.redundancy, "transformer"):
+        most = hall.load_limit_mva(units - out, ambient, limits[out]) if units > out else 0.0
+        ledger.most("hot_spot", f"{place}, {where}", mva, most, "MVA", 1e-9)

@@ -1,0 +1,338 @@
+"""The scenarios again: starts, disturbances, every interval integrated from its recorded start, margins, heat balance.
+
+The trajectory is a claim about the plant's rates: from each recorded sample, with the recorded controls and disturbances,
+an integrator of this package's own must arrive at the next sample. Controls are not judged, only obeyed: whoever chose them.
+Margins are read on the integrated solution at the dense points that the check's judge states (step/20, at least 0.05 s).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign import catalogue, climate, workload
+from codesign.auditing import radau, waves
+from codesign.auditing.hall import Hall
+from codesign.auditing.ledger import Ledger
+from codesign.design import Check, Margin, ScenarioResult, Table
+from codesign.plant import Group, Limit, Plant
+
+Array = NDArray[np.float64]
+Parts = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]
+
+SLOW_STEP_S = 5.0
+SLOW = ("chiller_trip",)
+WITHIN_K = 1e-3
+WITHIN_PU = 1e-4  # of the largest value of a state that is no temperature
+MARGIN_PU = 2e-3  # of a limit's natural scale
+BALANCE_PU = 1e-6
+OUTPUT_PU = 1e-6
+
+
+def judge(ledger: Ledger, hall: Hall, check: Check) -> None:
+    """Judge every scenario that was run."""
+    plant, sizes = plant_of(hall), sizes_of(hall)
+    for run in check.scenarios:
+        if run.id in PRESCRIBED:
+            _run(ledger, hall, plant, sizes, run)
+    ledger.judged.append("trajectories integrated again, their margins and heat balance")
+
+
+def plant_of(hall: Hall) -> Plant:
+    """Return the plant of a hall."""
+    site = hall.site
+    groups = tuple(
+        Group(
+            name=f"{row.job}_{row.copy}",
+            racks=site.jobs[row.job].racks,
+            rack=catalogue.build(site, "rack", site.pods[row.pod].rack),
+        )
+        for row in hall.plan.schedule
+    )
+    storage = hall.storage or catalogue.build(site, "storage", site.equipment.storage.cards[0])
+    return Plant(
+        groups=groups, cdu=hall.cdu, fws_pump=hall.fws_pump, dry_cooler=hall.dry_cooler, chiller=hall.chiller,
+        buffer=hall.buffer, fan_wall=hall.fan_wall, air_chiller=hall.air_chiller, transformer=hall.transformer,
+        storage=storage, power_factor=site.poi.power_factor,
+        interconnection_limit_mw=site.poi.interconnection_limit_mw, filter_order=site.poi.filter_order,
+        filter_hz=site.poi.band_hz[0], air_density_pu=hall.density_pu,
+    )  # fmt: skip
+
+
+def sizes_of(hall: Hall) -> dict[str, float]:
+    """Return the sizes under the plant's names."""
+    named = {f"{name}_count": float(count) for name, count in hall.count.items()}
+    value = hall.value
+    return {
+        **named, "cdu_flow_l_per_min": value["cdu_flow"], "fws_pump_flow_kg_per_s": value["fws_pump"],
+        "buffer_m3": value["buffer"], "storage_power_mw": value["storage_power"],
+        "storage_energy_mwh": value["storage_energy"],
+    }  # fmt: skip
+
+
+def steady(
+    hall: Hall, plant: Plant, hour: int
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Return states, controls and disturbances of the plan's steady state of an hour."""
+    site, table = hall.site, hall.plan.hours
+    means = {
+        f"{row.job}_{row.copy}": float(np.mean(workload.profile(site.jobs[row.job], site)))
+        for row in hall.plan.schedule
+    }
+    return plant.steady(
+        means,
+        float(table["dry_bulb_c"][hour]),
+        sizes_of(hall),
+        tcs_flow_l_per_min=hall.tcs_l_per_min,
+        tcs_supply_c=hall.supply_c,
+        fws_supply_c=hall.fws_c,
+        chilled_water_c=site.equipment.air_chiller.chilled_water_c,
+        fan_wall_pu=float(table["fan_wall_pu"][hour]),
+        dry_cooler_kw=float(table["dry_cooler_kw"][hour]),
+        chillers_on=float(table["chillers_on"][hour]),
+        storage_mwh=float(hall.plan.dispatch["soc_mwh"][0]),
+    )
+
+
+# what each scenario prescribes
+
+
+def _lower_end(share: Callable[[float], float], time_s: Array, step_s: float) -> Array:
+    """Return a share's lower value at each step's two ends; what happens at an end belongs to the next step."""
+    just = 1e-9 * step_s
+    return np.array([min(share(t + just), share(t + step_s - just)) for t in time_s.tolist()])
+
+
+def _nominal_hot(hall: Hall, asked: Any, time_s: Array, step_s: float, given: dict[str, Array]) -> None:
+    pass
+
+
+def _chiller_trip(hall: Hall, asked: Any, time_s: Array, step_s: float, given: dict[str, Array]) -> None:
+    running = float(given["chillers_on"][0])
+    lost = running if asked.units == "all" else min(float(asked.units), running)
+
+    def available(since_s: float) -> float:
+        back = 1.0 if since_s < 0 else min(max((since_s - asked.off_s) / asked.reload_s, 0.0), 1.0)
+        return 1.0 - (1.0 - back) * (lost / running if running else 1.0)
+
+    given["chiller_available"] = _lower_end(available, time_s - asked.at_s, step_s)
+
+
+def _cdu_pump_trip(hall: Hall, asked: Any, time_s: Array, step_s: float, given: dict[str, Array]) -> None:
+    card = hall.cdu
+
+    def available(since_s: float) -> float:
+        if since_s < 0:
+            return 1.0
+        standby = min(max((since_s - card.standby_delay_s) / card.standby_ramp_s, 0.0), 1.0)
+        return max(math.exp(-since_s / card.coast_down_s), standby)
+
+    given["cdu_available"] = _lower_end(available, time_s - asked.at_s, step_s)
+
+
+def _job_abort_restart(hall: Hall, asked: Any, time_s: Array, step_s: float, given: dict[str, Array]) -> None:
+    jobs = hall.site.jobs
+    largest = max(job.racks for job in jobs.values())
+    name = asked.job or next(name for name, job in jobs.items() if job.racks == largest)
+    gone = (time_s > asked.at_s - 1e-9) & (time_s < asked.at_s + asked.off_s - 1e-9)
+    column = f"{name}_0.level_pu"
+    given[column] = np.where(gone, jobs[name].idle_pu, given[column])
+
+
+PRESCRIBED: dict[str, Callable[[Hall, Any, Array, float, dict[str, Array]], None]] = {
+    "nominal_hot": _nominal_hot,
+    "chiller_trip": _chiller_trip,
+    "cdu_pump_trip": _cdu_pump_trip,
+    "job_abort_restart": _job_abort_restart,
+}
+
+
+def step_of(hall: Hall, scenario: str) -> float:
+    """Return the step of a scenario."""
+    return SLOW_STEP_S if scenario in SLOW else hall.site.clock.step_s
+
+
+def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, float]) -> dict[str, Array]:
+    """Return the disturbances of each step as schedule, weather and scenario prescribe them."""
+    step_s = step_of(hall, scenario)
+    given = {name: np.full(steps, value) for name, value in start.items()}
+    if scenario not in SLOW:
+        for row in hall.plan.schedule:
+            level = waves.level_pu(hall.site, row)
+            given[f"{row.job}_{row.copy}.level_pu"] = np.array([level[k % len(level)] for k in range(steps)])
+    asked = getattr(hall.site.scenarios, scenario)
+    PRESCRIBED[scenario](hall, asked, np.arange(steps) * step_s, step_s, given)
+    return given
+
+
+# judging
+
+
+def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run: ScenarioResult) -> None:
+    if not _shape(ledger, hall, plant, run):
+        return
+    try:
+        x, _, d = steady(hall, plant, run.hour)
+    except ValueError as error:
+        ledger.breach("start", run.id, str(error), "a steady state")
+        return
+    for name, value in x.items():
+        recorded = float(run.states[name][0])
+        if not abs(recorded - value) <= _within(name, run.states[name]):
+            ledger.breach("start", f"{run.id}, {name}", recorded, f"{value!r}, the plan's steady state")
+    steps = len(run.time_s) - 1
+    for name, due in disturbances(hall, run.id, steps, d).items():
+        recorded = run.disturbances[name][:-1]
+        wrong = np.flatnonzero(~(np.abs(recorded - due) <= 1e-6 * np.maximum(np.abs(due), 1.0)))
+        if len(wrong):
+            k = int(wrong[0])
+            place = f"{run.id}, {name}, {run.time_s[k]:g} s"
+            ledger.breach("disturbance", place, float(recorded[k]), f"{float(due[k])!r}, as prescribed")
+    _obeyed(ledger, run)
+    _integrated(ledger, plant, sizes, run, hall)
+
+
+def _shape(ledger: Ledger, hall: Hall, plant: Plant, run: ScenarioResult) -> bool:
+    """Whether names, times and the hour are those of the scenario."""
+    before, step_s = len(ledger.breaches), step_of(hall, run.id)
+    for kind in ("states", "controls", "disturbances"):
+        table: Table = getattr(run, kind)
+        ledger.equal("trajectory", f"{run.id}, {kind}", sorted(table), sorted(getattr(plant, kind)))
+        if table.rows != len(run.time_s):
+            ledger.breach("trajectory", f"{run.id}, {kind}", f"{table.rows} samples", f"{len(run.time_s)}")
+        elif kind != "states" and any(values[-1] != values[-2] for values in table.values()):
+            ledger.breach("trajectory", f"{run.id}, {kind}", "the last row differs", "the row before it")
+    due = round(getattr(hall.site.scenarios, run.id).duration_s / step_s) + 1
+    if run.status == "complete":
+        ledger.equal("trajectory", f"{run.id}, samples", len(run.time_s), due)
+    if any(abs(t - k * step_s) > 1e-9 for k, t in enumerate(run.time_s)) or len(run.time_s) < 2:
+        ledger.breach("trajectory", f"{run.id}, time_s", "differs", f"steps of {step_s:g} s")
+    dry_bulb = climate.hours(hall.site).dry_bulb_c
+    if not 0 <= run.hour < len(dry_bulb) or dry_bulb[run.hour] < max(dry_bulb):
+        ledger.breach("trajectory", f"{run.id}, hour", run.hour, "the hottest hour")
+    return len(ledger.breaches) == before
+
+
+def _within(name: str, values: Array) -> float:
+    return WITHIN_K if name.endswith(("_c", "_k")) else WITHIN_PU * float(np.max(np.abs(values))) + 1e-9
+
+
+def _obeyed(ledger: Ledger, run: ScenarioResult) -> None:
+    """No control is negative; shares end at 1."""
+    for name, values in run.controls.items():
+        place = f"{run.id}, {name}"
+        if not values.min() >= -1e-9:
+            ledger.breach("control", place, float(values.min()), 0.0)
+        if name.endswith("_pu") and not values.max() <= 1.0 + 1e-9:
+            ledger.breach("control", place, float(values.max()), 1.0)
+
+
+def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: ScenarioResult, hall: Hall) -> None:
+    """Integrate every interval from its recorded start; judge its end, the limits on the way and the heat."""
+    names, step_s = plant.states, step_of(hall, run.id)
+    u = {name: values[:-1] for name, values in run.controls.items()}
+    d = {name: values[:-1] for name, values in run.disturbances.items()}
+    recorded = np.array([run.states[name] for name in names])
+
+    def rate(x: Array) -> Array:
+        rates = plant.rates(dict(zip(names, x, strict=True)), u, d, p)
+        return np.array([np.broadcast_to(rates[name], x.shape[1:]) for name in names])
+
+    points = max(1, min(20, round(step_s / 0.05)))
+    try:
+        path = radau.integrate(rate, recorded[:, :-1], np.linspace(0.0, step_s, points + 1))
+    except radau.NotIntegrated as error:
+        ledger.breach("trajectory", run.id, str(error), "an integrable trajectory")
+        return
+    for i, name in enumerate(names):
+        miss = np.abs(path[-1, i] - recorded[i, 1:])
+        k = int(np.argmax(miss))
+        if not miss[k] <= _within(name, recorded[i]):
+            place = f"{run.id}, {name}, {run.time_s[k + 1]:g} s"
+            ledger.breach(
+                "trajectory", place, float(recorded[i, k + 1]), f"{float(path[-1, i, k])!r} integrated"
+            )
+    dense = {name: path[:, i, :] for i, name in enumerate(names)}
+    _heat(ledger, plant, (dense, u, d), p, run)
+    _outputs(ledger, plant, p, run)
+    found = _margins(plant, (dense, u, d), p, run, step_s)
+    found["poi_window"] = _window(hall, run, step_s)
+    _compare(ledger, run, found)
+
+
+def _heat(ledger: Ledger, plant: Plant, at: Parts, p: dict[str, float], run: ScenarioResult) -> None:
+    """What enters and does not leave is stored: stored heat is linear in the states, so its rate is exact."""
+    x, u, d = at
+    rates, now = plant.rates(x, u, d, p), plant.outputs(x, u, d, p)
+    after = plant.outputs({name: x[name] + rates[name] for name in x}, u, d, p)
+    net = now["heat_in_kw"] - now["heat_out_kw"] - (after["stored_kj"] - now["stored_kj"])
+    worst = float(np.max(np.abs(net) / np.abs(now["heat_in_kw"])))
+    for where, value in (("found again", worst), ("recorded", run.energy_residual_pu)):
+        if not abs(value) <= BALANCE_PU:
+            ledger.breach("heat balance", f"{run.id}, {where}", value, BALANCE_PU, "1")
+
+
+def _outputs(ledger: Ledger, plant: Plant, p: dict[str, float], run: ScenarioResult) -> None:
+    outputs = plant.outputs(run.states, run.controls, run.disturbances, p)
+    ledger.equal("trajectory", f"{run.id}, outputs", sorted(run.outputs), sorted(outputs))
+    for name in outputs.keys() & run.outputs.keys():
+        value, recorded = np.broadcast_to(outputs[name], len(run.time_s)), run.outputs[name]
+        miss = np.abs(value - recorded)
+        k = int(np.argmax(miss))
+        if not miss[k] <= OUTPUT_PU * max(float(np.max(np.abs(value))), 1e-3):
+            place = f"{run.id}, {name}, {run.time_s[k]:g} s"
+            ledger.breach("trajectory", place, float(recorded[k]), f"{float(value[k])!r} from the states")
+
+
+def _margins(
+    plant: Plant, at: Parts, p: dict[str, float], run: ScenarioResult, step_s: float
+) -> dict[str, tuple[float, Limit]]:
+    """Return the least margin of every limit on the integrated solution."""
+    found: dict[str, tuple[float, Limit]] = {}
+    for key, limit in plant.limits(*at, p).items():
+        name, margin = key.split(".")[0], -float(np.max(limit.excess))
+        if name not in found or margin < found[name][0]:
+            found[name] = margin, limit
+    return found
+
+
+def _window(hall: Hall, run: ScenarioResult, step_s: float) -> tuple[float, Limit]:
+    """Return the window rule's margin on the samples at the steps' starts; at rest before the first."""
+    site = hall.site
+    a = 1 / (1 + 2 * math.pi * site.poi.band_hz[0] * step_s)
+    values = run.outputs["poi_mw"][:-1].tolist()
+    for _ in range(site.poi.filter_order):
+        passed = [0.0]
+        for k in range(1, len(values)):
+            passed.append(a * (passed[-1] + values[k] - values[k - 1]))
+        values = passed
+    widest = 0.0
+    for k in range(len(values)):
+        for later in range(
+            k + 1, min(k + math.floor(site.poi.window_s / step_s + 1e-9), len(values) - 1) + 1
+        ):
+            widest = max(widest, abs(values[later] - values[k]))
+    limit = workload.window_limit_mw(site)
+    return limit - widest, Limit(widest - limit, "mw", 0.1 * limit, "poi")
+
+
+def _compare(ledger: Ledger, run: ScenarioResult, found: dict[str, tuple[float, Limit]]) -> None:
+    """Every margin is recorded once, as found, and none is negative."""
+    ledger.equal("margin", f"{run.id}, limits", sorted(row.limit for row in run.margins), sorted(found))
+    recorded: dict[str, Margin] = {row.limit: row for row in run.margins}
+    for name, (margin, limit) in found.items():
+        if not margin >= -MARGIN_PU * limit.scale:
+            ledger.breach(name, f"{run.id}, {limit.place}", margin, "a margin >= 0", limit.unit)
+        row = recorded.get(name)
+        if row is None:
+            continue
+        if not abs(row.margin - margin) <= MARGIN_PU * limit.scale:
+            ledger.breach("margin", f"{run.id}, {name}", row.margin, f"{margin!r} found again", limit.unit)
+        judge = "waveform" if name == "poi_window" else "integrated"
+        ledger.equal(
+            "margin", f"{run.id}, {name}, unit and judge", (row.unit, row.judge), (limit.unit, judge)
+        )

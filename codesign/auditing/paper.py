@@ -1,0 +1,136 @@
+"""What can be judged by reading: digests, sizes against the site's lists, the schedule, and what the claim must contain."""
+
+from __future__ import annotations
+
+from codesign import catalogue
+from codesign.auditing.ledger import Ledger
+from codesign.design import Design, Outcome, Plan, Size
+from codesign.site import Site
+
+COUNTED = {
+    "transformer": ("transformer", "rating_mva", "mva"),
+    "cdu": ("cdu", "capacity_kw", "kw"),
+    "dry_cooler": ("dry_cooler", "capacity_kw", "kw"),
+    "chiller": ("chiller", "capacity_kw", "kw"),
+    "fan_wall": ("fan_wall", "capacity_kw", "kw"),
+    "air_chiller": ("eir_chiller", "capacity_kw", "kw"),
+}
+AMOUNTS = {
+    "cdu_flow": ("cdu", "flow_l_per_min", "l_per_min"),
+    "fws_pump": ("fws_pump", "flow_kg_per_s", "kg_per_s"),
+    "buffer": ("buffer", "volume_m3", "m3"),
+    "storage_power": ("storage", "power_mw", "mw"),
+    "storage_energy": ("storage", "energy_mwh", "mwh"),
+}
+
+
+def digests(ledger: Ledger, design: Design, site: Site) -> None:
+    """The design was made for this site and these cards."""
+    claim = design.certificate
+    ledger.equal("digest", "certificate, site", claim.site_digest, site.digest)
+    ledger.equal("digest", "certificate, cards", claim.cards_digest, site.cards_digest)
+    ledger.equal("digest", "stored site", design.site.digest, site.digest)
+    ledger.equal("site", "name", design.plan.site_name, site.name)
+    ledger.judged.append("digests of site and cards")
+
+
+def sizes(ledger: Ledger, site: Site, plan: Plan) -> bool:
+    """Every size is one that the site offers; return whether all are there."""
+    names = {*COUNTED, *AMOUNTS, "contract"}
+    ledger.equal("sizes", "ids", sorted(plan.sizes), sorted(names))
+    if plan.setting is None or not names <= plan.sizes.keys():
+        return False
+    ledger.among("setting", "fws_supply_c", plan.setting.fws_supply_c, site.equipment.cooling.fws_supply_c)
+    ledger.among("setting", "approach_k", plan.setting.approach_k, site.equipment.cdu.approach_k)
+    whole = True
+    for name in COUNTED:
+        whole = _counted(ledger, site, name, plan.sizes[name]) and whole
+    for name in AMOUNTS:
+        _amount(ledger, site, name, plan.sizes[name])
+    contract = plan.sizes["contract"].value
+    ledger.least("contract", "poi", contract, 0.0, "MW")
+    ledger.most("contract_max", "poi", contract, site.poi.contract_max_mw, "MW", 1e-9)
+    for one, other in (("storage_power", "storage_energy"), ("cdu", "cdu_flow")):
+        ledger.equal("sizes", f"{other}, card", plan.sizes[other].card, plan.sizes[one].card)
+    ledger.judged.append("sizes against the site's lists")
+    return whole
+
+
+def _counted(ledger: Ledger, site: Site, name: str, size: Size) -> bool:
+    component, rating, unit = COUNTED[name]
+    spec = getattr(site.equipment, name)
+    ledger.among("sizes", f"{name}, card", size.card, list(spec.cards))
+    ledger.among("sizes", f"{name}, count", size.count, spec.count)
+    ledger.equal("sizes", f"{name}, unit", size.unit, unit)
+    if size.card not in spec.cards or size.count is None:
+        return False
+    total = size.count * getattr(catalogue.build(site, component, size.card), rating)
+    ledger.same("sizes", f"{name}, value", size.value, total, unit)
+    return True
+
+
+def _amount(ledger: Ledger, site: Site, name: str, size: Size) -> None:
+    equipment, key, unit = AMOUNTS[name]
+    spec = getattr(site.equipment, equipment)
+    ledger.equal("sizes", f"{name}, unit", size.unit, unit)
+    if size.card is None and equipment == "storage":  # none bought
+        ledger.equal("sizes", f"{name}, value", size.value, 0.0)
+        return
+    ledger.among("sizes", f"{name}, card", size.card, list(spec.cards))
+    ledger.among("sizes", f"{name}, value", size.value, getattr(spec, key))
+
+
+def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
+    """Every job copy is placed once, on the clocks' slots, in a pod that holds it; return whether it is usable."""
+    before = len(ledger.breaches)
+    due = sorted((name, copy) for name, job in site.jobs.items() for copy in range(job.count))
+    ledger.equal("schedule", "job copies", sorted((row.job, row.copy) for row in plan.schedule), due)
+    racks: dict[str, int] = {}
+    for row in plan.schedule:
+        if row.job not in site.jobs or row.pod not in site.pods:
+            ledger.breach(
+                "schedule", f"{row.job} {row.copy}", f"pod {row.pod}", "a job and a pod of the site"
+            )
+            continue
+        job, place = site.jobs[row.job], f"{row.job} {row.copy}"
+        racks[row.pod] = racks.get(row.pod, 0) + job.racks
+        ledger.among("schedule", f"{place}, mode", row.mode, list(job.modes))
+        ledger.same("schedule", f"{place}, period", row.period_s, job.period_s, "s")
+        if not (0 <= row.offset_s < row.period_s and _on(row.offset_s, site.clock.offset_slot_s)):
+            slots = f"a slot of {site.clock.offset_slot_s:g} s within the period"
+            ledger.breach("schedule", f"{place}, offset", row.offset_s, slots, "s")
+        _events(ledger, site, row.job, row.events, place)
+    for pod, used in racks.items():
+        ledger.most("racks", f"pod {pod}", used, site.pods[pod].count * site.pods[pod].racks, "racks")
+    ledger.judged.append("schedule: every job copy, on the clocks' slots")
+    return len(ledger.breaches) == before
+
+
+def _events(ledger: Ledger, site: Site, job: str, events: tuple[tuple[str, float], ...], place: str) -> None:
+    due = [event.kind for event in site.jobs[job].events]
+    ledger.equal("schedule", f"{place}, events", sorted(kind for kind, _ in events), sorted(due))
+    for event in site.jobs[job].events:
+        for kind, start_s in events:
+            if kind != event.kind:
+                continue
+            if not (0 <= start_s < event.interval_s and _on(start_s, site.clock.event_slot_s)):
+                slots = f"a slot of {site.clock.event_slot_s:g} s within {event.interval_s:g} s"
+                ledger.breach("schedule", f"{place}, {kind}", start_s, slots, "s")
+
+
+def _on(value_s: float, slot_s: float) -> bool:
+    return abs(value_s / slot_s - round(value_s / slot_s)) < 1e-9
+
+
+def scenarios(ledger: Ledger, site: Site, design: Design) -> None:
+    """Every scenario that the site asks for was run to its end, and the claim is one."""
+    due = {name for name, asked in dict(site.scenarios).items() if asked is not None}
+    run = {result.id for result in design.check.scenarios}
+    for name in sorted(due - run):
+        ledger.breach("scenario", name, "not run", "run")
+    for name in sorted(run - due):
+        ledger.breach("scenario", name, "run", "a scenario of the site")
+    ledger.equal("scenario", "covered", sorted(design.certificate.covered), sorted(due))
+    for result in design.check.scenarios:
+        ledger.equal("scenario", f"{result.id}, status", result.status, "complete")
+    ledger.equal("outcome", "certificate", design.outcome.value, Outcome.CERTIFIED.value)

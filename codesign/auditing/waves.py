@@ -1,0 +1,189 @@
+"""The macro clock again: waveforms from the schedule, storage from its recorded dispatch, the POI's limits on their sum.
+
+Waveforms are put together step by step from each job's profile: its period shifted by its offset; an event starts at the
+job's first iteration boundary at or after its slot, holds its level, and returns once every interval. Jobs that may shift
+against the rest (jitter, or no common clock) count at their worst shift, each lagged difference for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign import catalogue, workload
+from codesign.auditing.hall import Hall
+from codesign.auditing.ledger import Ledger
+from codesign.design import Plan
+from codesign.site import Site
+from codesign.workload import Assignment
+
+Wave = NDArray[np.float64]
+
+S_PER_H = 3600.0
+S_PER_YEAR = 8760.0 * S_PER_H
+POWER_MW, ENERGY_MWH = 1e-7, 1e-9  # tolerances of a linear programme's answer
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Power that moves as one, and by how many steps it may shift against the rest (None: any)."""
+
+    name: str
+    power_mw: Wave
+    shift_steps: int | None
+
+
+def level_pu(site: Site, row: Assignment) -> Wave:
+    """Return a job copy's level over the macro period, one value a step."""
+    job, step = site.jobs[row.job], site.clock.step_s
+    shape = workload.profile(job, site)
+    period, offset = len(shape), round(row.offset_s / step)
+    steps = round(site.clock.macro_s / step)
+    level = np.array([shape[(k - offset) % period] for k in range(steps)])
+    slots = dict(row.events)
+    for event in job.events:
+        length = round(event.duration_s / step)
+        slot = round(slots[event.kind] / step)
+        for turn in range(round(site.clock.macro_s / event.interval_s)):
+            due = slot + turn * round(event.interval_s / step)
+            boundary = offset + math.ceil((due - offset) / period) * period
+            for k in range(boundary, boundary + length):
+                level[k % steps] = event.level_pu * job.plateau_pu
+    return level
+
+
+def power_mw(site: Site, row: Assignment) -> Wave:
+    """Return the dynamic power of a job copy's racks over the macro period."""
+    rack = catalogue.build(site, "rack", site.pods[row.pod].rack)
+    return site.jobs[row.job].racks * rack.nominal_kw / 1e3 * level_pu(site, row)
+
+
+def streams(site: Site, plan: Plan) -> list[Stream]:
+    """Return what can shift against what: the locked jobs together, every other copy alone."""
+    steps = round(site.clock.macro_s / site.clock.step_s)
+    together, alone = np.zeros(steps), []
+    for row in plan.schedule:
+        job, power = site.jobs[row.job], power_mw(site, row)
+        if job.locked and job.jitter_s == 0:
+            together = together + power
+            continue
+        shift = math.ceil(job.jitter_s / site.clock.step_s) if job.locked else None
+        alone.append(Stream(f"{row.job}_{row.copy}", power, shift))
+    return [Stream("locked", together, 0), *alone]
+
+
+def high_passed(wave: Wave, site: Site) -> Wave:
+    """Return a periodic wave behind the rule's high-pass: y_k = a (y_{k-1} + v_k - v_{k-1}), settled, once a section."""
+    a = 1 / (1 + 2 * math.pi * site.poi.band_hz[0] * site.clock.step_s)
+    for _ in range(site.poi.filter_order):
+        values, out, y = wave.tolist(), [0.0] * len(wave), 0.0
+        turns = 2 + math.ceil(math.log(1e-15) / (len(wave) * math.log(a)))
+        for _ in range(turns):
+            for k in range(len(values)):
+                y = a * (y + values[k] - values[k - 1])
+                out[k] = y
+        wave = np.array(out)
+    return wave
+
+
+def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
+    """Judge the dispatch of the storage, then window rule, interconnection and contract."""
+    site, plan = hall.site, hall.plan
+    if not _dispatched(ledger, hall):
+        return
+    found = streams(site, plan)
+    nets = _nets(ledger, plan, found)
+    if nets is None:
+        return
+    limit = workload.window_limit_mw(site)
+    filtered = [high_passed(net, site) for net in nets]
+    widest = 0.0
+    for lag in range(1, math.floor(site.poi.window_s / site.clock.step_s + 1e-9) + 1):
+        for sign in (1.0, -1.0):
+            change = sum(
+                _worst(sign * (np.roll(y, -lag) - y), stream)
+                for y, stream in zip(filtered, found, strict=True)
+            )
+            widest = max(widest, float(np.max(change)))
+    ledger.most("poi_window", "poi", widest, limit, "MW", 1e-6)
+    ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
+    if claims:
+        highest = float(np.max(sum(_worst(net, stream) for net, stream in zip(nets, found, strict=True))))
+        _poi(ledger, hall, highest)
+
+
+def _worst(wave: Wave, stream: Stream) -> Wave:
+    """Return the largest of a stream's shifted waves, step by step."""
+    if stream.shift_steps is None:
+        return np.full(len(wave), wave.max())
+    shifted = [np.roll(wave, shift) for shift in range(-stream.shift_steps, stream.shift_steps + 1)]
+    return np.max(shifted, axis=0)
+
+
+def _nets(ledger: Ledger, plan: Plan, found: list[Stream]) -> list[Wave] | None:
+    """Return every stream with its share of the storage."""
+    charge, discharge = plan.dispatch["charge_mw"], plan.dispatch["discharge_mw"]
+    if len(found) == 1 or not (charge.any() or discharge.any()):
+        return [stream.power_mw + (charge - discharge if i == 0 else 0.0) for i, stream in enumerate(found)]
+    nets, rest = [], charge - discharge
+    for stream in found:
+        names = f"charge_mw.{stream.name}", f"discharge_mw.{stream.name}"
+        if not set(names) <= plan.dispatch.keys():
+            ledger.breach("storage_dispatch", stream.name, "not recorded", "a share for every stream")
+            return None
+        share = plan.dispatch[names[0]] - plan.dispatch[names[1]]
+        nets.append(stream.power_mw + share)
+        rest = rest - share
+    ledger.most("storage_dispatch", "sum of the shares", float(np.max(np.abs(rest))), 0.0, "MW", POWER_MW)
+    return nets
+
+
+def _dispatched(ledger: Ledger, hall: Hall) -> bool:
+    """Judge power, energy, balance and cycle life of the recorded dispatch; return whether it can be used."""
+    site, table, step = hall.site, hall.plan.dispatch, hall.site.clock.step_s
+    steps = round(site.clock.macro_s / step)
+    needed = ("time_s", "charge_mw", "discharge_mw", "soc_mwh")
+    if not set(needed) <= table.keys() or list(table["time_s"]) != [k * step for k in range(steps)]:
+        ledger.breach("storage_dispatch", "time_s", "differs", f"{steps} steps of {step:g} s")
+        return False
+    charge, discharge, soc = (table[name].tolist() for name in needed[1:])
+    power, energy = hall.value["storage_power"], hall.value["storage_energy"]
+    if hall.storage is None:
+        ledger.most("storage_power", "storage", max(*charge, *discharge), 0.0, "MW", POWER_MW)
+        return True
+    card = hall.storage
+    ledger.least("storage_power", "storage", min(*charge, *discharge), 0.0, "MW", POWER_MW)
+    ledger.most("storage_power", "storage", max(*charge, *discharge), power, "MW", POWER_MW)
+    ledger.least("storage_energy", "storage", min(soc), card.soc_min_pu * energy, "MWh", ENERGY_MWH)
+    ledger.most("storage_energy", "storage", max(soc), card.soc_max_pu * energy, "MWh", ENERGY_MWH)
+    for k in range(steps):
+        gained = (
+            (card.efficiency_charge * charge[k] - discharge[k] / card.efficiency_discharge) * step / S_PER_H
+        )
+        missing = abs(soc[(k + 1) % steps] - soc[k] - gained)
+        ledger.most("storage_balance", f"{k * step:g} s", missing, 0.0, "MWh", ENERGY_MWH)
+    a_year = sum(discharge) * step / S_PER_H * S_PER_YEAR / site.clock.macro_s
+    most = float(card.throughput_max_mwh_per_year(energy))
+    ledger.most("storage_life", "storage", a_year, most, "MWh/year", 1e-6 * most + 1e-6)
+    return True
+
+
+def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
+    """Judge interconnection at every instant and the contract on the metering window's means, hour by hour."""
+    site, hours = hall.site, hall.plan.hours
+    charge, discharge = hall.plan.dispatch["charge_mw"], hall.plan.dispatch["discharge_mw"]
+    loss = sum((charge - discharge).tolist()) / len(charge)
+    contract = hall.value["contract"]
+    for h in range(hours.rows):
+        place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
+        ledger.same("storage_loss_mw", place, float(hours["storage_loss_mw"][h]), loss, "MW", POWER_MW)
+        other = (
+            hall.racks.leakage_mw + float(hours["mechanical_mw"][h]) + float(hours["transformer_loss_mw"][h])
+        )
+        peak = highest_mw + other
+        ledger.same("poi_peak_mw", place, float(hours["poi_peak_mw"][h]), peak, "MW", 1e-6)
+        ledger.most("interconnection", place, peak, site.poi.interconnection_limit_mw, "MW", 1e-6)
+        ledger.most("contract", place, float(hours["poi_mw"][h]), contract, "MW", 1e-6)
