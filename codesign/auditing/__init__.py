@@ -6,7 +6,8 @@
     money    cost from cards and hours, bound, gaps
     motion   every recorded interval integrated again, starts, disturbances, margins, heat balance
 
-Uses component physics, the plant's rates, NumPy and SciPy; loads no optimiser, no controller and no solver.
+Uses component physics, the plant's rates, NumPy and SciPy; loads no optimiser, no controller and no
+solver.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from codesign.site import Site
 def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
     """Judge a design, or a design folder, from the site alone and return every breach.
 
-    `site` is judged against in place of the one stored with the design. A folder that is none raises InputError; one
-    that holds a design which cannot be read (NaN, missing rows) is refused with its faults as breaches.
+    `site` takes the place of the one stored with the design. A folder that holds no design raises InputError; one
+    whose design cannot be read (NaN, missing rows) is refused, with its faults as breaches.
     """
     started = time.perf_counter()
     if not isinstance(design, Design):

@@ -1,8 +1,9 @@
-"""Static limits again, hour by hour in plain loops: racks, CDUs, FWS, dry coolers, chillers, air, transformers.
+"""Static limits again, hour by hour in plain loops, from racks to ambient and to the transformers.
 
-The recorded operation is taken as a claim: every duty must be possible, every power must be what the components give,
-every balance must close, and with one unit of a redundant group out the rest must still carry the load. Written from the
-component physics and the site alone; shares nothing with what made the plan.
+The recorded operation is taken as a claim: every duty must be possible, every power must be what the
+components give, every balance must close, and with one unit of a redundant group out the rest must still
+carry the load. Written from the component physics and the site alone; shares nothing with what made the
+plan.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from codesign.design import Plan
 from codesign.site import Site
 
 CLAIMED = (
-    "cdu_pump_kw", "fws_pump_kw", "fan_wall_power_kw", "air_chiller_kw", "air_chiller_power_kw", "dry_cooler_power_kw",
-    "chiller_power_kw",
+    "cdu_pump_kw", "fws_pump_kw", "fan_wall_power_kw", "air_chiller_kw", "air_chiller_power_kw",
+    "dry_cooler_power_kw", "chiller_power_kw",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Racks:
-    """All racks together at their mean level; flow of one rack; junction at the highest level of any profile."""
+    """All racks at their mean level; flow of one rack and junction at the highest level of any profile."""
 
     count: int
     dynamic_mw: float
@@ -199,7 +200,7 @@ def _racks(ledger: Ledger, hall: Hall) -> None:
 
 
 def _loops(ledger: Ledger, hall: Hall) -> bool:
-    """Judge CDUs and FWS pumps with one CDU out; return whether the loops can be computed with all running."""
+    """Judge CDUs, FWS pumps, air; return whether the loops can be computed with all running."""
     whole = True
     for out, place in outages(hall.site.equipment.cdu.redundancy, "cdu"):
         running = hall.count["cdu"] - out

@@ -1,4 +1,4 @@
-"""What an audit writes down: every breach, the least margin that it found for each limit, and what it looked at."""
+"""What an audit writes down: every breach, the least margin of each limit, and what it looked at."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The scenarios again: starts, disturbances, every interval integrated from its recorded start, margins, heat balance.
+"""The scenarios again: start, disturbances, every interval from its recorded start, margins, heat balance.
 
-The trajectory is a claim about the plant's rates: from each recorded sample, with the recorded controls and disturbances,
-an integrator of this package's own must arrive at the next sample. Controls are not judged, only obeyed: whoever chose them.
-Margins are read on the integrated solution at the dense points that the check's judge states (step/20, at least 0.05 s).
+The trajectory is a claim about the plant's rates: from each recorded sample, with the recorded controls
+and disturbances, an integrator of this package's own must arrive at the next sample. Controls are not
+judged, only obeyed: whoever chose them. Margins are read on the integrated solution at the dense points
+that the check's judge states (step/20, at least 0.05 s).
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def plant_of(hall: Hall) -> Plant:
     )
     storage = hall.storage or catalogue.build(site, "storage", site.equipment.storage.cards[0])
     return Plant(
-        groups=groups, cdu=hall.cdu, fws_pump=hall.fws_pump, dry_cooler=hall.dry_cooler, chiller=hall.chiller,
-        buffer=hall.buffer, fan_wall=hall.fan_wall, air_chiller=hall.air_chiller, transformer=hall.transformer,
-        storage=storage, power_factor=site.poi.power_factor,
+        groups=groups, cdu=hall.cdu, fws_pump=hall.fws_pump, dry_cooler=hall.dry_cooler,
+        chiller=hall.chiller, buffer=hall.buffer, fan_wall=hall.fan_wall, air_chiller=hall.air_chiller,
+        transformer=hall.transformer, storage=storage, power_factor=site.poi.power_factor,
         interconnection_limit_mw=site.poi.interconnection_limit_mw, filter_order=site.poi.filter_order,
         filter_hz=site.poi.band_hz[0], air_density_pu=hall.density_pu,
     )  # fmt: skip
@@ -102,7 +103,7 @@ def steady(
 
 
 def _lower_end(share: Callable[[float], float], time_s: Array, step_s: float) -> Array:
-    """Return a share's lower value at each step's two ends; what happens at an end belongs to the next step."""
+    """Return a share's lower value at each step's two ends; what happens at an end is the next step's."""
     just = 1e-9 * step_s
     return np.array([min(share(t + just), share(t + step_s - just)) for t in time_s.tolist()])
 

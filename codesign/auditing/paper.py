@@ -1,4 +1,4 @@
-"""What can be judged by reading: digests, sizes against the site's lists, the schedule, and what the claim must contain."""
+"""What reading can judge: digests, sizes against the site's lists, the schedule, what the claim contains."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _amount(ledger: Ledger, site: Site, name: str, size: Size) -> None:
 
 
 def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
-    """Every job copy is placed once, on the clocks' slots, in a pod that holds it; return whether it is usable."""
+    """Every job copy is placed once, on the clocks' slots, in a pod that holds it; return whether so."""
     before = len(ledger.breaches)
     due = sorted((name, copy) for name, job in site.jobs.items() for copy in range(job.count))
     ledger.equal("schedule", "job copies", sorted((row.job, row.copy) for row in plan.schedule), due)

@@ -1,13 +1,15 @@
-"""Many short stiff integrations at once: Radau IIA of three stages (order 5) on a graded mesh, batched over intervals.
+"""Many short stiff integrations at once: Radau IIA of three stages (order 5) on a graded mesh.
 
-x_{k+1} = x_k + Z_3,  Z = h (A x I) F(x_k + Z): simplified Newton with the Jacobian of the step's start. Hairer & Wanner,
-Solving Ordinary Differential Equations II, table IV.5.6. Inputs jump at an interval's start, so its first piece is cut
-into steps that grow by `GROWTH` from `FIRST_S`. A test holds it to `scipy.integrate.solve_ivp`.
+x_{k+1} = x_k + Z_3,  Z = h (A x I) F(x_k + Z): simplified Newton with the Jacobian of the step's start.
+Hairer & Wanner, Solving Ordinary Differential Equations II, table IV.5.6. Inputs jump at an interval's
+start, so its first piece is cut into steps that grow by `GROWTH` from `FIRST_S`. A test holds it to
+`scipy.integrate.solve_ivp`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +37,7 @@ def integrate(rate: Callable[[Array], Array], start: Array, times_s: Array) -> A
     `rate` maps states of shape (states, intervals) to their rates; inputs are constant within each interval.
     """
     points = [start]
-    for i, (before, after) in enumerate(zip(times_s[:-1], times_s[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(times_s)):
         x = points[-1]
         for step in _pieces(float(after - before), graded=i == 0):
             x = _step(rate, x, step)

@@ -1,8 +1,9 @@
-"""The macro clock again: waveforms from the schedule, storage from its recorded dispatch, the POI's limits on their sum.
+"""The macro clock again: waveforms from the schedule, the recorded storage dispatch, limits at the POI.
 
-Waveforms are put together step by step from each job's profile: its period shifted by its offset; an event starts at the
-job's first iteration boundary at or after its slot, holds its level, and returns once every interval. Jobs that may shift
-against the rest (jitter, or no common clock) count at their worst shift, each lagged difference for itself.
+Waveforms are put together step by step from each job's profile: its period shifted by its offset; an
+event starts at the job's first iteration boundary at or after its slot, holds its level, and returns once
+every interval. Jobs that may shift against the rest (jitter, or no common clock) count at their worst
+shift, each lagged difference for itself.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def streams(site: Site, plan: Plan) -> list[Stream]:
 
 
 def high_passed(wave: Wave, site: Site) -> Wave:
-    """Return a periodic wave behind the rule's high-pass: y_k = a (y_{k-1} + v_k - v_{k-1}), settled, once a section."""
+    """Return a periodic wave behind the rule's high-pass y_k = a (y_{k-1} + v_k - v_{k-1}), settled."""
     a = 1 / (1 + 2 * math.pi * site.poi.band_hz[0] * site.clock.step_s)
     for _ in range(site.poi.filter_order):
         values, out, y = wave.tolist(), [0.0] * len(wave), 0.0
@@ -172,7 +173,7 @@ def _dispatched(ledger: Ledger, hall: Hall) -> bool:
 
 
 def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
-    """Judge interconnection at every instant and the contract on the metering window's means, hour by hour."""
+    """Judge interconnection at every instant, contract on the metering window's means, hour by hour."""
     site, hours = hall.site, hall.plan.hours
     charge, discharge = hall.plan.dispatch["charge_mw"], hall.plan.dispatch["discharge_mw"]
     loss = sum((charge - discharge).tolist()) / len(charge)
