@@ -2,7 +2,8 @@
 
     paper    digests, sizes against the site's lists, the schedule, which scenarios there are
     hall     static limits of the heat path and the transformers, hour by hour, in plain loops
-    waves    waveforms, storage dispatch, window rule, interconnection, contract
+    levels   waveforms from the schedule
+    waves    storage dispatch, window rule, interconnection, contract
     money    cost from cards and hours, bound, gaps
     motion   every recorded interval integrated again, starts, disturbances, margins, heat balance
 
@@ -26,7 +27,7 @@ from codesign.site import Site
 def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
     """Judge a design, or a design folder, from the site alone and return every breach.
 
-    `site` takes the place of the one stored with the design. A folder that holds no design raises InputError; one
+    `site` takes the place of the one stored with the design. A folder without a design raises InputError; one
     whose design cannot be read (NaN, missing rows) is refused, with its faults as breaches.
     """
     started = time.perf_counter()

@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 from codesign import catalogue, climate, workload
 from codesign.auditing.ledger import RELATIVE, Ledger
+from codesign.auditing.levels import level_pu
 from codesign.components.base import WATER_KJ_PER_KG_K
 from codesign.design import Plan
 from codesign.site import Site
@@ -89,6 +90,10 @@ class Hall:
         self.transformer = catalogue.build(site, "transformer", sizes["transformer"].card)
         card = sizes["storage_power"].card
         self.storage = None if card is None else catalogue.build(site, "storage", card)
+        self.mean_level = {
+            f"{row.job}_{row.copy}": math.fsum(level) / len(level)
+            for row, level in ((row, level_pu(site, row).tolist()) for row in plan.schedule)
+        }
         self.density_pu = climate.air_density_pu(site)
         self.racks = self._racks()
 
@@ -97,10 +102,9 @@ class Hall:
         rows, peak = [], 0.0
         for row in self.plan.schedule:
             job = self.site.jobs[row.job]
-            levels = workload.profile(job, self.site)
             rack = catalogue.build(self.site, "rack", self.site.pods[row.pod].rack)
-            rows.append((job.racks, rack, sum(levels.tolist()) / len(levels)))
-            peak = max(peak, float(levels.max()))
+            rows.append((job.racks, rack, self.mean_level[f"{row.job}_{row.copy}"]))
+            peak = max(peak, float(workload.profile(job, self.site).max()))
         flow = max(rack.required_flow_l_per_min(peak, self.supply_c) for _, rack, _ in rows)
         total = dict.fromkeys(("dynamic_mw", "leakage_mw", "liquid_kw", "air_kw"), 0.0)
         for racks, rack, mean in rows:

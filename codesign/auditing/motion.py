@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign import catalogue, climate, workload
-from codesign.auditing import radau, waves
+from codesign.auditing import radau
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
+from codesign.auditing.levels import level_pu
 from codesign.design import Check, Margin, ScenarioResult, Table
 from codesign.plant import Group, Limit, Plant
 
@@ -80,12 +81,8 @@ def steady(
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """Return states, controls and disturbances of the plan's steady state of an hour."""
     site, table = hall.site, hall.plan.hours
-    means = {
-        f"{row.job}_{row.copy}": float(np.mean(workload.profile(site.jobs[row.job], site)))
-        for row in hall.plan.schedule
-    }
     return plant.steady(
-        means,
+        hall.mean_level,
         float(table["dry_bulb_c"][hour]),
         sizes_of(hall),
         tcs_flow_l_per_min=hall.tcs_l_per_min,
@@ -163,7 +160,7 @@ def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, floa
     given = {name: np.full(steps, value) for name, value in start.items()}
     if scenario not in SLOW:
         for row in hall.plan.schedule:
-            level = waves.level_pu(hall.site, row)
+            level = level_pu(hall.site, row)
             given[f"{row.job}_{row.copy}.level_pu"] = np.array([level[k % len(level)] for k in range(steps)])
     asked = getattr(hall.site.scenarios, scenario)
     PRESCRIBED[scenario](hall, asked, np.arange(steps) * step_s, step_s, given)

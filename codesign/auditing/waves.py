@@ -1,9 +1,7 @@
 """The macro clock again: waveforms from the schedule, the recorded storage dispatch, limits at the POI.
 
-Waveforms are put together step by step from each job's profile: its period shifted by its offset; an
-event starts at the job's first iteration boundary at or after its slot, holds its level, and returns once
-every interval. Jobs that may shift against the rest (jitter, or no common clock) count at their worst
-shift, each lagged difference for itself.
+Jobs that may shift against the rest (jitter, or no common clock) count at their worst shift, each lagged
+difference for itself.
 """
 
 from __future__ import annotations
@@ -12,16 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from codesign import catalogue, workload
+from codesign import workload
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
+from codesign.auditing.levels import Wave, power_mw
 from codesign.design import Plan
 from codesign.site import Site
-from codesign.workload import Assignment
-
-Wave = NDArray[np.float64]
 
 S_PER_H = 3600.0
 S_PER_YEAR = 8760.0 * S_PER_H
@@ -35,31 +30,6 @@ class Stream:
     name: str
     power_mw: Wave
     shift_steps: int | None
-
-
-def level_pu(site: Site, row: Assignment) -> Wave:
-    """Return a job copy's level over the macro period, one value a step."""
-    job, step = site.jobs[row.job], site.clock.step_s
-    shape = workload.profile(job, site)
-    period, offset = len(shape), round(row.offset_s / step)
-    steps = round(site.clock.macro_s / step)
-    level = np.array([shape[(k - offset) % period] for k in range(steps)])
-    slots = dict(row.events)
-    for event in job.events:
-        length = round(event.duration_s / step)
-        slot = round(slots[event.kind] / step)
-        for turn in range(round(site.clock.macro_s / event.interval_s)):
-            due = slot + turn * round(event.interval_s / step)
-            boundary = offset + math.ceil((due - offset) / period) * period
-            for k in range(boundary, boundary + length):
-                level[k % steps] = event.level_pu * job.plateau_pu
-    return level
-
-
-def power_mw(site: Site, row: Assignment) -> Wave:
-    """Return the dynamic power of a job copy's racks over the macro period."""
-    rack = catalogue.build(site, "rack", site.pods[row.pod].rack)
-    return site.jobs[row.job].racks * rack.nominal_kw / 1e3 * level_pu(site, row)
 
 
 def streams(site: Site, plan: Plan) -> list[Stream]:
