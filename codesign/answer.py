@@ -208,10 +208,11 @@ def _schedule(schedule: Schedule) -> Iterator[str]:
 
 
 def _margins(check: Check) -> Iterator[str]:
-    worst: dict[str, Margin] = {}
+    worst: dict[tuple[str, str], Margin] = {}
     for row in check.margins:
-        if row.limit not in worst or row.margin < worst[row.limit].margin:
-            worst[row.limit] = row
+        key = row.limit, row.unit
+        if key not in worst or row.margin < worst[key].margin:
+            worst[key] = row
     if worst:
         yield "margins (the worst of each limit)"
     for row in sorted(worst.values(), key=lambda row: row.margin >= 0.0):

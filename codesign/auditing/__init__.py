@@ -72,7 +72,8 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         waves.judge(ledger, the_hall, claims)
     if claims:
         money.judge(ledger, site, design)
-    _static_margins(ledger, design)
+    if schedule:
+        _static_margins(ledger, design)
     if schedule and claims:
         motion.judge(ledger, the_hall, design.check)
 

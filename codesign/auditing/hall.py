@@ -298,7 +298,7 @@ def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
     coil = hall.racks.air_kw + fans
     ledger.most("fan speed", place, speed, 1.0, "1", 1e-9)
     cold = float(hall.fan_wall.cold_aisle_at_c(hall.racks.air_kw, walls, speed, water))
-    ledger.most("cold_aisle", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
+    ledger.most("cold_aisle as operated", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
     for out, where in outages(spec.air_chiller.redundancy, "air chiller"):
         most = (machines - out) * float(hall.air_chiller.capacity_at_kw(water, dry_bulb))
         ledger.least("air_chiller_capacity", f"{place}, {where}", most, coil, "kW", tolerance)
