@@ -1,0 +1,266 @@
+"""Jobs as power over time: profiles, placements, events, and the POI window rule's filter.
+
+A job's racks follow one periodic profile, per unit of the rack's nominal power, on the electrical clock
+(clock.step_s).  A placement shifts the profile by an offset and puts each kind of slow event into a slot of
+the macro clock.  Everything here repeats with the macro period: K = macro_s / step_s samples, sample k holds
+over [k, k + 1) steps.
+
+The window rule looks at the largest change within window_s of the signal behind a first-order high-pass,
+
+    y_k = a (y_{k-1} + p_k - p_{k-1}),   a = 1 / (1 + 2 pi f dt)   (backward differences; f = band_hz[0])
+
+once for every order of the filter.  Source of the rule's numbers: the site file, by the rule's name.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.signal import lfilter
+
+from codesign import catalogue
+from codesign.errors import Fault, InputError
+from codesign.site import Site
+
+Array = NDArray[np.float64]
+
+KW_PER_MW = 1e3
+PLACEMENTS_MAX = 100_000
+QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a job copy may stand: offset [s] of its period; one slot [s] of the macro clock a kind of event.
+
+    An event of a copy starts at offset_s + its slot, the boundary of an iteration.
+    """
+
+    offset_s: float
+    event_slots: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One job copy, placed. events: (kind, first start [s] on the macro clock)."""
+
+    job: str
+    copy: int
+    mode: str
+    period_s: float
+    offset_s: float
+    events: tuple[tuple[str, float], ...]
+    pod: str
+
+
+Schedule = tuple[Assignment, ...]
+
+
+def macro_steps(site: Site) -> int:
+    """Return K, the steps of the macro period."""
+    return round(site.clock.macro_s / site.clock.step_s)
+
+
+def profile(job: Any, site: Site) -> Array:
+    """Return a job's level over one period, per unit of the rack's nominal power [period_s / step_s].
+
+    The source's bins (equal for a series, by share for named phases) are averaged over each step by overlap,
+    so the mean is kept.  A measured shape is scaled so that the median of its bins is the plateau, plateau_pu.
+    """
+    return _profile(site, _name(job, site))
+
+
+def quantiles(job: Any, site: Site) -> dict[str, Array]:
+    """Return the profile's quantiles over the measured iterations, resampled and scaled as profile() is.
+
+    Keys p05 to p95, as far as the series carries them; empty for named phases.
+    """
+    if job.profile is None:
+        return {}
+    series = site.series.profiles[job.profile]
+    scale = job.plateau_pu / float(np.median(series["power_pu"]))
+    steps = round(job.period_s / site.clock.step_s)
+    return {
+        name: _frozen(scale * _resampled(np.asarray(series[f"{name}_pu"], float), None, steps))
+        for name in QUANTILES
+        if f"{name}_pu" in series
+    }
+
+
+def not_resolved_hz(site: Site) -> float:
+    """Return the frequency above which some measured profile says nothing, 1/(2 averaging); else inf [Hz]."""
+    averaging = [job.averaging_s for job in site.jobs.values() if job.profile is not None and job.averaging_s]
+    return 1 / (2 * max(averaging)) if averaging else math.inf
+
+
+@lru_cache(maxsize=1024)
+def placements(site: Site, name: str) -> tuple[Placement, ...]:
+    """Return a job's placements: event slots outside, offsets inside; the first is (0, first slots)."""
+    job, clock = site.jobs[name], site.clock
+    offsets = _slots(job.period_s, clock.offset_slot_s)
+    slots = [_slots(event.interval_s, clock.event_slot_s) for event in job.events]
+    number = len(offsets) * math.prod(len(each) for each in slots)
+    if number > PLACEMENTS_MAX:
+        expected = f"at most {PLACEMENTS_MAX} placements (offsets times event slots)"
+        raise InputError([Fault(site.name, f"jobs.{name}", number, expected, None)])
+    return tuple(Placement(o, s) for s in itertools.product(*slots) for o in offsets)
+
+
+def assignment(site: Site, job: str, copy: int, placement: Placement) -> Assignment:
+    """Return a job copy at a placement."""
+    spec = site.jobs[job]
+    starts = zip(spec.events, placement.event_slots, strict=True)
+    return Assignment(
+        job=job, copy=copy, mode=spec.modes[0], period_s=spec.period_s, offset_s=placement.offset_s,
+        events=tuple((event.kind, placement.offset_s + slot) for event, slot in starts), pod=_pod(site, job),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def template_mw(site: Site, name: str, placement: Placement) -> Array:
+    """Return the dynamic power of one copy's racks (leakage not included) over the macro period [K, MW]."""
+    return _frozen(_racks_mw(site, name, _pod(site, name)) * _level(site, name, placement))
+
+
+def assignment_mw(site: Site, assigned: Assignment) -> Array:
+    """Return the dynamic power of an assigned copy's racks over the macro period [K, MW]."""
+    level = _level(site, assigned.job, _placement(site, assigned))
+    return _frozen(_racks_mw(site, assigned.job, assigned.pod) * level)
+
+
+def levels(site: Site, schedule: Schedule) -> dict[tuple[str, int], Array]:
+    """Return every (job, copy)'s level over the macro period, per unit of the rack's nominal power [K]."""
+    return {(a.job, a.copy): _level(site, a.job, _placement(site, a)) for a in schedule}
+
+
+def mean_level(job: Any, site: Site) -> float:
+    """Return the mean level over the macro period, events included, per unit of the rack's nominal power.
+
+    It is the same at every placement.
+    """
+    name = _name(job, site)
+    return float(_level(site, name, placements(site, name)[0]).mean())
+
+
+# window rule
+
+
+def high_pass_coefficient(site: Site) -> float:
+    """Return a of y_k = a (y_{k-1} + p_k - p_{k-1}) at the site's step."""
+    return float(1 / (1 + 2 * np.pi * site.poi.band_hz[0] * site.clock.step_s))
+
+
+def high_pass(p: ArrayLike, start: float, coefficient: float) -> Array:
+    """Return one first-order high-pass of p from y_0 = start (0: settled on p_0) [unit of p]."""
+    p = np.asarray(p, float)
+    if not len(p):
+        return p.copy()
+    b, a = (coefficient, -coefficient), (1.0, -coefficient)
+    y, _ = lfilter(b, a, p[1:], zi=[coefficient * (start - p[0])])
+    return np.concatenate([[start], y])
+
+
+def high_pass_periodic(p_mw: ArrayLike, site: Site) -> Array:
+    """Return the settled response of the rule's high-pass to a periodic power [MW]; linear in p_mw."""
+    y, a = np.asarray(p_mw, float), high_pass_coefficient(site)
+    for _ in range(site.poi.filter_order):
+        at_rest, _ = lfilter((a, -a), (1.0, -a), y, zi=[-a * y[-1]])
+        last = at_rest[-1] / -math.expm1(len(y) * math.log(a))  # y_{-1} = y_{K-1}
+        y = at_rest + last * a ** np.arange(1, len(y) + 1)
+    return y
+
+
+def window_limit_mw(site: Site) -> float:
+    """Return the largest change allowed within the window: the rule's, times the site's share of it [MW]."""
+    return float(site.poi.window_mw * site.poi.allocated_share)
+
+
+def window_steps(site: Site) -> int:
+    """Return the longest lag inside the rule's window, in steps."""
+    return _lags(site.poi.window_s, site.clock.step_s)
+
+
+def window_range_mw(y: ArrayLike, window_s: float, step_s: float, *, periodic: bool = False) -> float:
+    """Return max |y_{k+l} - y_k| over all k and all lags l up to the window [unit of y]."""
+    y = np.asarray(y, float)
+    lags = min(_lags(window_s, step_s), len(y) - 1)
+    later = (lambda lag: np.roll(y, -lag) - y) if periodic else (lambda lag: y[lag:] - y[:-lag])
+    return max((float(np.abs(later(lag)).max()) for lag in range(1, lags + 1)), default=0.0)
+
+
+def _lags(window_s: float, step_s: float) -> int:
+    return math.floor(window_s / step_s + 1e-9)
+
+
+# inside
+
+
+def _frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+def _name(job: Any, site: Site) -> str:
+    """Return a job's name; jobs that are equal share their profile and mean, so the first will do."""
+    return next(name for name, spec in site.jobs.items() if spec is job or spec == job)
+
+
+def _pod(site: Site, name: str) -> str:
+    return site.jobs[name].pod or next(iter(site.pods))
+
+
+def _racks_mw(site: Site, name: str, pod: str) -> float:
+    """Return the nominal power of one copy's racks [MW]."""
+    rack = catalogue.build(site, "rack", site.pods[pod].rack)
+    return float(site.jobs[name].racks * rack.nominal_kw / KW_PER_MW)
+
+
+def _slots(length_s: float, slot_s: float) -> tuple[float, ...]:
+    """Return the multiples of a slot below a length [s]."""
+    return tuple(i * slot_s for i in range(max(1, math.ceil(length_s / slot_s - 1e-9))))
+
+
+def _placement(site: Site, assigned: Assignment) -> Placement:
+    """Return the placement of an assigned copy."""
+    start = dict(assigned.events)
+    kinds = (event.kind for event in site.jobs[assigned.job].events)
+    return Placement(assigned.offset_s, tuple(start[kind] - assigned.offset_s for kind in kinds))
+
+
+def _resampled(values: Array, shares: Array | None, steps: int) -> Array:
+    """Average piecewise-constant bins (equal, or by share of the period) over equal steps, by overlap."""
+    width = np.full(len(values), 1 / len(values)) if shares is None else shares / shares.sum()
+    edges = np.concatenate([[0.0], np.cumsum(width)])
+    integral = np.concatenate([[0.0], np.cumsum(width * values)])
+    return np.diff(np.interp(np.linspace(0.0, 1.0, steps + 1), edges, integral)) * steps
+
+
+@lru_cache(maxsize=1024)
+def _profile(site: Site, name: str) -> Array:
+    job = site.jobs[name]
+    steps = round(job.period_s / site.clock.step_s)
+    if job.profile is None:
+        values = np.array([phase.level_pu for phase in job.phases], float)
+        shares = np.array([phase.share for phase in job.phases], float)
+        return _frozen(job.plateau_pu * _resampled(values, shares, steps))
+    values = np.asarray(site.series.profiles[job.profile]["power_pu"], float)
+    return _frozen(job.plateau_pu * _resampled(values / np.median(values), None, steps))
+
+
+@lru_cache(maxsize=4096)
+def _level(site: Site, name: str, placement: Placement) -> Array:
+    """Return a copy's level over the macro period [K]; an event holds its level for its duration."""
+    job, step, steps = site.jobs[name], site.clock.step_s, macro_steps(site)
+    shape = _profile(site, name)
+    level = np.resize(np.roll(shape, round(placement.offset_s / step)), steps)
+    for event, slot in zip(job.events, placement.event_slots, strict=True):
+        turns = round(site.clock.macro_s / event.interval_s)
+        first_s = slot + placement.offset_s
+        starts = np.round((first_s + event.interval_s * np.arange(turns)) / step).astype(int)
+        held = (starts[:, None] + np.arange(round(event.duration_s / step))) % steps
+        level[held] = event.level_pu * job.plateau_pu
+    return _frozen(level)
