@@ -41,8 +41,8 @@ COMPONENTS: Mapping[str, type[Any]] = MappingProxyType(
 EQUIPMENT: Mapping[str, str] = MappingProxyType(
     {
         "cdu": "cdu", "fws_pump": "fws_pump", "dry_cooler": "dry_cooler", "chiller": "chiller",
-        "buffer": "buffer", "fan_wall": "fan_wall", "air_chiller": "eir_chiller", "transformer": "transformer",
-        "storage": "storage",
+        "buffer": "buffer", "fan_wall": "fan_wall", "air_chiller": "eir_chiller",
+        "transformer": "transformer", "storage": "storage",
     }
 )  # fmt: skip
 """Key under [equipment] -> component of its cards."""

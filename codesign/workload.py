@@ -69,7 +69,7 @@ def profile(job: Any, site: Site) -> Array:
     """Return a job's level over one period, per unit of the rack's nominal power [period_s / step_s].
 
     The source's bins (equal for a series, by share for named phases) are averaged over each step by overlap,
-    so the mean is kept.  A measured shape is scaled so that the median of its bins is the plateau, plateau_pu.
+    so the mean is kept.  A measured shape is scaled to the plateau, plateau_pu, at the median of its bins.
     """
     return _profile(site, _name(job, site))
 
