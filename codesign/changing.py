@@ -1,9 +1,10 @@
-"""A design with something changed by dotted path, and the fixed sizes of `plan --set`.
+"""A design with something changed by dotted path.
 
     sizes.ID.count, sizes.ID.card      counted sizes; the value follows
     sizes.ID.value                     sizes that are an amount
     setting.fws_supply_c, setting.approach_k
-    schedule.offsets, schedule.events  "aligned": every copy as the first copy of its job, at the first slot
+    schedule.offsets                   "aligned": every copy at the first slot of its period
+    schedule.events                    "aligned": every copy's events in the slots of the first copy of its job
     schedule.JOB.COPY.offset_s         one copy
 
 A changed design claims nothing: its cost, bound, margins and scenarios belong to what it was.
@@ -21,6 +22,7 @@ from codesign import sizing
 from codesign.design import Check, Design, Outcome, Plan, Schedule, Setting, Size, Sizes
 from codesign.errors import Fault, InputError
 from codesign.site import Site
+from codesign.workload import Assignment
 
 ALIGNED = "aligned"
 
@@ -53,21 +55,6 @@ def change(design: Design, changes: Mapping[str, Any]) -> Design:
     return replace(design, plan=plan, check=Check(), certificate=claim)
 
 
-def fixed_sizes(site: Site, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return {size: {field: value}} from paths `sizes.ID.FIELD`, validated like those of a design."""
-    fixed: dict[str, dict[str, Any]] = {}
-    faults: list[Fault] = []
-    for path, value in changes.items():
-        try:
-            name, attribute = _size_path(path, (*sizing.COUNTED, *sizing.AMOUNTS, "contract"))
-            fixed.setdefault(name, {})[attribute] = _checked(path, attribute, value)
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(faults)
-    return fixed
-
-
 def _apply(site: Site, plan: Plan, path: str, value: Any) -> Plan:
     match path.split("."):
         case ["sizes", *_]:
@@ -87,8 +74,7 @@ def _apply(site: Site, plan: Plan, path: str, value: Any) -> Plan:
             offset_s = _number(path, value)
             same = [(row.job, str(row.copy)) == (job, copy) for row in plan.schedule]
             moved = (
-                replace(row, offset_s=offset_s) if hit else row
-                for hit, row in zip(same, plan.schedule, strict=True)
+                _moved(row, offset_s) if hit else row for hit, row in zip(same, plan.schedule, strict=True)
             )
             return replace(plan, schedule=Schedule(moved))
     roads = [f"sizes.{name}.{attribute}" for name in plan.sizes for attribute in _attributes(name)]
@@ -148,9 +134,17 @@ def _resized(site: Site, name: str, size: Size, attribute: str, value: Any) -> S
 
 def _aligned(schedule: Schedule, what: str) -> Schedule:
     if what == "offsets":
-        return Schedule(replace(row, offset_s=0.0) for row in schedule)
-    first = {row.job: row.events for row in reversed(schedule)}
-    return Schedule(replace(row, events=first[row.job]) for row in schedule)
+        return Schedule(_moved(row, 0.0) for row in schedule)
+    first = {row.job: _moved(row, 0.0).events for row in reversed(schedule)}
+    return Schedule(
+        _moved(replace(row, offset_s=0.0, events=first[row.job]), row.offset_s) for row in schedule
+    )
+
+
+def _moved(row: Assignment, offset_s: float) -> Assignment:
+    """Return a copy at another offset; its events keep their slots, which count from it."""
+    events = tuple((kind, start_s - row.offset_s + offset_s) for kind, start_s in row.events)
+    return replace(row, offset_s=offset_s, events=events)
 
 
 def _fault(path: str, value: Any, expected: str, known: Iterable[str] = ()) -> InputError:

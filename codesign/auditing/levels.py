@@ -1,12 +1,10 @@
 """Waveforms from the schedule, step by step.
 
-A job's level is its profile's period, shifted by its offset. An event starts at the job's first iteration
-boundary at or after its slot, holds its level for its duration, and returns once every interval.
+A job's level is its profile's period, shifted by its offset. An event starts at an iteration boundary, holds
+its level for its duration, and returns once every interval.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +23,12 @@ def level_pu(site: Site, row: Assignment) -> Wave:
     period, offset = len(shape), round(row.offset_s / step)
     steps = round(site.clock.macro_s / step)
     level = np.array([shape[(k - offset) % period] for k in range(steps)])
-    slots = dict(row.events)
+    starts = dict(row.events)
     for event in job.events:
         length = round(event.duration_s / step)
-        slot = round(slots[event.kind] / step)
         for turn in range(round(site.clock.macro_s / event.interval_s)):
-            due = slot + turn * round(event.interval_s / step)
-            boundary = offset + math.ceil((due - offset) / period) * period
-            for k in range(boundary, boundary + length):
+            begin = round((starts[event.kind] + turn * event.interval_s) / step)
+            for k in range(begin, begin + length):
                 level[k % steps] = event.level_pu * job.plateau_pu
     return level
 

@@ -301,12 +301,12 @@ def _margins(
 def _window(hall: Hall, run: ScenarioResult, step_s: float) -> tuple[float, Limit]:
     """Return the window rule's margin on the samples at the steps' starts; at rest before the first."""
     site = hall.site
-    a = 1 / (1 + 2 * math.pi * site.poi.band_hz[0] * step_s)
+    a = math.exp(-2 * math.pi * site.poi.band_hz[0] * step_s)
     values = run.outputs["poi_mw"][:-1].tolist()
     for _ in range(site.poi.filter_order):
         passed = [0.0]
         for k in range(1, len(values)):
-            passed.append(a * (passed[-1] + values[k] - values[k - 1]))
+            passed.append(a * passed[-1] + values[k] - values[k - 1])
         values = passed
     widest = 0.0
     for k in range(len(values)):

@@ -6,6 +6,7 @@ from codesign import catalogue
 from codesign.auditing.ledger import Ledger
 from codesign.design import Design, Outcome, Plan, Size
 from codesign.site import Site
+from codesign.workload import Assignment
 
 COUNTED = {
     "transformer": ("transformer", "rating_mva", "mva"),
@@ -99,22 +100,24 @@ def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
         if not (0 <= row.offset_s < row.period_s and _on(row.offset_s, site.clock.offset_slot_s)):
             slots = f"a slot of {site.clock.offset_slot_s:g} s within the period"
             ledger.breach("schedule", f"{place}, offset", row.offset_s, slots, "s")
-        _events(ledger, site, row.job, row.events, place)
+        _events(ledger, site, row, place)
     for pod, used in racks.items():
         ledger.most("racks", f"pod {pod}", used, site.pods[pod].count * site.pods[pod].racks, "racks")
     ledger.judged.append("schedule: every job copy, on the clocks' slots")
     return len(ledger.breaches) == before
 
 
-def _events(ledger: Ledger, site: Site, job: str, events: tuple[tuple[str, float], ...], place: str) -> None:
-    due = [event.kind for event in site.jobs[job].events]
-    ledger.equal("schedule", f"{place}, events", sorted(kind for kind, _ in events), sorted(due))
-    for event in site.jobs[job].events:
-        for kind, start_s in events:
-            if kind != event.kind:
-                continue
-            if not (0 <= start_s < event.interval_s and _on(start_s, site.clock.event_slot_s)):
-                slots = f"a slot of {site.clock.event_slot_s:g} s within {event.interval_s:g} s"
+def _events(ledger: Ledger, site: Site, row: Assignment, place: str) -> None:
+    """Every event starts at a slot of the macro clock, counted from the offset, and at an iteration boundary."""
+    job = site.jobs[row.job]
+    due = sorted(event.kind for event in job.events)
+    ledger.equal("schedule", f"{place}, events", sorted(kind for kind, _ in row.events), due)
+    for event in job.events:
+        for kind, start_s in row.events:
+            slot_s = start_s - row.offset_s
+            on_slot = _on(slot_s, site.clock.event_slot_s) and _on(slot_s, job.period_s)
+            if kind == event.kind and not (0 <= slot_s < event.interval_s and on_slot):
+                slots = f"offset and a slot of {site.clock.event_slot_s:g} s within {event.interval_s:g} s"
                 ledger.breach("schedule", f"{place}, {kind}", start_s, slots, "s")
 
 

@@ -47,14 +47,14 @@ def streams(site: Site, plan: Plan) -> list[Stream]:
 
 
 def high_passed(wave: Wave, site: Site) -> Wave:
-    """Return a periodic wave behind the rule's high-pass y_k = a (y_{k-1} + v_k - v_{k-1}), settled."""
-    a = 1 / (1 + 2 * math.pi * site.poi.band_hz[0] * site.clock.step_s)
+    """Return a periodic wave behind the rule's high-pass y_k = a y_{k-1} + v_k - v_{k-1}, settled."""
+    a = math.exp(-2 * math.pi * site.poi.band_hz[0] * site.clock.step_s)
     for _ in range(site.poi.filter_order):
         values, out, y = wave.tolist(), [0.0] * len(wave), 0.0
         turns = 2 + math.ceil(math.log(1e-15) / (len(wave) * math.log(a)))
         for _ in range(turns):
             for k in range(len(values)):
-                y = a * (y + values[k] - values[k - 1])
+                y = a * y + values[k] - values[k - 1]
                 out[k] = y
         wave = np.array(out)
     return wave

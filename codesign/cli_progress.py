@@ -1,0 +1,97 @@
+"""What a long run tells while it runs: one line that renews itself on a terminal, plain lines elsewhere; and Ctrl-C.
+
+All of it goes to stderr, so that stdout holds the answer and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+
+QUIET_S = 5.0  # between two plain lines of one stage
+
+
+class Teller:
+    """Progress of plan and check: stage, incumbent, bound, gap; scenario, steps done."""
+
+    def __init__(self, silent: bool = False) -> None:
+        self._console = Console(file=sys.stderr)
+        self._live = self._console.is_terminal and not silent
+        self._status: Status | None = None
+        self._silent, self._stage, self._told_at = silent, "", -math.inf
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._status = self._console.status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def plan(self, stage: str, best: float, bound: float) -> None:
+        """Tell a planning stage's incumbent and bound, USD a year."""
+        told = [f"best {best:,.0f}" if math.isfinite(best) else "no plan yet"]
+        if math.isfinite(bound):
+            told.append(f"bound {bound:,.0f}")
+        if math.isfinite(best) and math.isfinite(bound) and best:
+            told.append(f"gap {1 - bound / best:.2%}")
+        self._tell(f"plan, {stage}", ", ".join(told))
+
+    def check(self, scenario: str, done: int, steps: int) -> None:
+        """Tell how far a scenario is."""
+        self._tell(f"check, {scenario}", f"step {done} of {steps}", last=done >= steps)
+
+    def stage(self, text: str) -> None:
+        """Tell that another part of the work begins."""
+        self._tell(text, "", last=True)
+
+    def _tell(self, stage: str, detail: str, last: bool = False) -> None:
+        if self._silent:
+            return
+        now = time.monotonic()
+        line = f"[{now - self._began:6.1f} s] {stage}" + (f": {detail}" if detail else "")
+        if self._status is not None:
+            self._status.update(line.replace("[", r"\[", 1))
+        elif last or stage != self._stage or now - self._told_at >= QUIET_S:
+            print(line, file=sys.stderr, flush=True)
+            self._told_at = now
+        self._stage = stage
+
+
+class Stop:
+    """Set by the first Ctrl-C; the second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        print("stopping with the best found; Ctrl-C again to leave at once", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def listening() -> Iterator[Stop]:
+    """Turn Ctrl-C into a question that the work asks between its steps."""
+    stop = Stop()
+    before = signal.signal(signal.SIGINT, stop._hear)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
