@@ -4,7 +4,7 @@
     sizes.ID.value                     sizes that are an amount
     setting.fws_supply_c, setting.approach_k
     schedule.offsets                   "aligned": every copy at the first slot of its period
-    schedule.events                    "aligned": every copy's events in the slots of the first copy of its job
+    schedule.events                    "aligned": every copy's events in the slots of its job's first copy
     schedule.JOB.COPY.offset_s         one copy
 
 A changed design claims nothing: its cost, bound, margins and scenarios belong to what it was.

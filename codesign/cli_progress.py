@@ -1,4 +1,4 @@
-"""What a long run tells while it runs: one line that renews itself on a terminal, plain lines elsewhere; and Ctrl-C.
+"""What a long run tells: one line that renews itself on a terminal, plain lines elsewhere; and Ctrl-C.
 
 All of it goes to stderr, so that stdout holds the answer and nothing else.
 """

@@ -108,7 +108,7 @@ def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
 
 
 def _events(ledger: Ledger, site: Site, row: Assignment, place: str) -> None:
-    """Every event starts at a slot of the macro clock, counted from the offset, and at an iteration boundary."""
+    """Every event starts in a slot counted from the offset, and at an iteration boundary."""
     job = site.jobs[row.job]
     due = sorted(event.kind for event in job.events)
     ledger.equal("schedule", f"{place}, events", sorted(kind for kind, _ in row.events), due)
