@@ -7,7 +7,7 @@ over [k, k + 1) steps.
 
 The window rule looks at the largest change within window_s of the signal behind a first-order high-pass,
 
-    y_k = a (y_{k-1} + p_k - p_{k-1}),   a = 1 / (1 + 2 pi f dt)   (backward differences; f = band_hz[0])
+    y_k = a y_{k-1} + p_k - p_{k-1},   a = exp(-2 pi f dt)   (exact just after each step of a held power; f = band_hz[0])
 
 once for every order of the filter.  Source of the rule's numbers: the site file, by the rule's name.
 """
@@ -150,8 +150,12 @@ def mean_level(job: Any, site: Site) -> float:
 
 
 def high_pass_coefficient(site: Site) -> float:
-    """Return a of y_k = a (y_{k-1} + p_k - p_{k-1}) at the site's step."""
-    return float(1 / (1 + 2 * np.pi * site.poi.band_hz[0] * site.clock.step_s))
+    """Return a = exp(-2 pi f step) of y_k = a y_{k-1} + p_k - p_{k-1}.
+
+    Power that is constant within a step jumps at its start: y_k is the first-order high-pass just after the jump, exactly.
+    Until the next jump it only decays.
+    """
+    return float(np.exp(-2 * np.pi * site.poi.band_hz[0] * site.clock.step_s))
 
 
 def high_pass(p: ArrayLike, start: float, coefficient: float) -> Array:
@@ -159,8 +163,7 @@ def high_pass(p: ArrayLike, start: float, coefficient: float) -> Array:
     p = np.asarray(p, float)
     if not len(p):
         return p.copy()
-    b, a = (coefficient, -coefficient), (1.0, -coefficient)
-    y, _ = lfilter(b, a, p[1:], zi=[coefficient * (start - p[0])])
+    y, _ = lfilter((1.0, -1.0), (1.0, -coefficient), p[1:], zi=[coefficient * start - p[0]])
     return np.concatenate([[start], y])
 
 
@@ -168,7 +171,7 @@ def high_pass_periodic(p_mw: ArrayLike, site: Site) -> Array:
     """Return the settled response of the rule's high-pass to a periodic power [MW]; linear in p_mw."""
     y, a = np.asarray(p_mw, float), high_pass_coefficient(site)
     for _ in range(site.poi.filter_order):
-        at_rest, _ = lfilter((a, -a), (1.0, -a), y, zi=[-a * y[-1]])
+        at_rest, _ = lfilter((1.0, -1.0), (1.0, -a), y, zi=[-y[-1]])
         last = at_rest[-1] / -math.expm1(len(y) * math.log(a))  # y_{-1} = y_{K-1}
         y = at_rest + last * a ** np.arange(1, len(y) + 1)
     return y

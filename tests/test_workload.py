@@ -174,21 +174,27 @@ def test_arrays_are_cached_and_read_only(toy: Site) -> None:
 
 
 def test_coefficient(toy: Site) -> None:
-    assert workload.high_pass_coefficient(toy) == pytest.approx(
-        1 / (1 + 0.2 * np.pi * toy.clock.step_s), rel=1e-15
-    )
+    assert workload.high_pass_coefficient(toy) == pytest.approx(np.exp(-0.2 * np.pi * toy.clock.step_s), rel=1e-15)
+
+
+def test_filter_is_exact_just_after_the_jumps_of_a_held_power(toy: Site) -> None:
+    a, w = workload.high_pass_coefficient(toy), 0.2 * np.pi
+    p = np.array([0.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.9])
+    jumps, t = np.diff(p, prepend=0.0), np.arange(len(p)) * toy.clock.step_s
+    expected = [sum(jumps[: k + 1] * np.exp(-w * (t[k] - t[: k + 1]))) for k in range(len(p))]
+    assert workload.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-14)
 
 
 def test_filter_is_the_transfer_function() -> None:
     p, a = np.random.default_rng(1).normal(size=300), 0.9
-    expected = signal.lfilter([a, -a], [1, -a], p - p[0])
+    expected = signal.lfilter([1, -1], [1, -a], p - p[0])
     assert workload.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-13)
 
 
 def test_filter_is_the_recursion() -> None:
     p, a, y = np.random.default_rng(2).normal(size=50), 0.7, [0.3]
     for k in range(1, len(p)):
-        y.append(a * (y[-1] + p[k] - p[k - 1]))
+        y.append(a * y[-1] + p[k] - p[k - 1])
     assert workload.high_pass(p, 0.3, a) == pytest.approx(y, abs=1e-14)
     assert len(workload.high_pass([], 0.0, a)) == 0
 
@@ -199,7 +205,7 @@ def test_periodic_filter_is_the_settled_one(toy: Site, order: int) -> None:
     p = workload.template_mw(site, "pretrain", Placement(3.0, (40.0,)))
     a, settled = workload.high_pass_coefficient(site), np.tile(p, 5)
     for _ in range(order):
-        settled = signal.lfilter([a, -a], [1, -a], settled)
+        settled = signal.lfilter([1, -1], [1, -a], settled)
     assert workload.high_pass_periodic(p, site) == pytest.approx(settled[-len(p) :], abs=1e-13)
 
 

@@ -5,6 +5,7 @@ c, d     charge_mw, discharge_mw  MW  power at the busbar, both >= 0
 e        soc_mwh               MWh    energy held                                                      (state)
 E, P     energy_mwh, power_mw         sizes
 eta      efficiency_charge, efficiency_discharge
+t        discharge_min_s       s      energy held over rated power, at least (the cells' highest rate)
 N        cycle_life_efc        1      equivalent full cycles to end of life (nameplate energy discharged)
 
 de/dt = eta_c c - d/eta_d (per hour); soc_min_pu E <= e <= soc_max_pu E. Cycle life as a yearly allowance:
@@ -26,6 +27,7 @@ class Storage:
     efficiency_discharge: float
     soc_min_pu: float
     soc_max_pu: float
+    discharge_min_s: float
     cycle_life_efc: float
     calendar_life_years: float
     cost_usd_per_kw: float
@@ -37,6 +39,10 @@ class Storage:
     def throughput_max_mwh_per_year(self, energy_mwh: Value) -> Value:
         """Energy that may be discharged a year so that cycling does not outpace the calendar, MWh."""
         return energy_mwh * self.cycle_life_efc / self.calendar_life_years
+
+    def energy_min_mwh(self, power_mw: Value) -> Value:
+        """Least energy behind a power, MWh: cells do not discharge faster than their highest rate."""
+        return power_mw * self.discharge_min_s / 3600
 
     def capex_usd(self, power_mw: Value, energy_mwh: Value) -> Value:
         """Investment for converter and cells."""

@@ -1,0 +1,194 @@
+"""The exact static evaluation: operation, cost and margin of every static limit for given sizes, setting and schedule.
+
+Everything is nonlinear physics at the operating point; nothing is interpolated. Operation is chosen anew for the sizes
+(fan speeds and machines at the least power, storage at the least excess, then the least loss), so the same call serves
+a plan, a changed design and the search for what set a size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from codesign import catalogue, climate, smoothing, steady, workload
+from codesign.components.transformer import Transformer
+from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
+from codesign.site import Site
+from codesign.sizing import COMPONENT
+
+MONTHS = 12
+RESIDUE = 1e-7
+"""A margin that misses by no more, in its own unit, is rounding."""
+REDUNDANT = "n+1"
+CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall", "air_chiller",
+           "storage_power", "storage_energy")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What a design is and costs, static limits only."""
+
+    sizes: Mapping[str, Size]
+    dispatch: Table
+    hours: Table
+    cost_items: tuple[CostItem, ...]
+    capex_usd: float
+    margins: tuple[Margin, ...]
+
+    @property
+    def cost_usd_per_year(self) -> float:
+        return sum(item.usd_per_year for item in self.cost_items)
+
+    @property
+    def broken(self) -> tuple[Margin, ...]:
+        """Broken limits, beyond the residue of floating point."""
+        return tuple(m for m in self.margins if m.margin < -RESIDUE)
+
+
+def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: Schedule) -> Evaluation:
+    """Evaluate sizes and schedule; `sizes["contract"]` below the metered peak is a broken margin, not corrected."""
+    hours = climate.hours(site)
+    load = steady.it_load(site, setting)
+    point = steady.fws_point(site, setting, sizes["cdu"].card, sizes["fws_pump"].card, int(sizes["cdu"].count or 0))
+    rejection = steady.reject(site, setting, sizes, point)
+    air = steady.air_side(site, setting, sizes)
+    mechanical = (
+        point.cdu_pump_kw + point.fws_pump_kw + rejection.power_kw + air.fan_power_kw + air.chiller_power_kw
+    ) / 1e3
+    fast = _storage(site, sizes, schedule, load.leakage_mw + float(mechanical.max()))
+    transformer = catalogue.build(site, "transformer", sizes["transformer"].card)
+    units = max(int(sizes["transformer"].count or 0), 1)
+    secondary = load.it_mw + mechanical + fast.loss_mw
+    mva = secondary / site.poi.power_factor
+    loss = transformer.loss_kw(mva, units) / 1e3
+    table = Table({
+        "date": hours.date, "hour_of_day": hours.hour_of_day, "weight_h_per_year": hours.weight_h_per_year,
+        "dry_bulb_c": hours.dry_bulb_c, "price_usd_per_mwh": hours.price_usd_per_mwh,
+        "it_mw": np.full(len(mva), load.it_mw), "chillers_on": rejection.chillers_on, "cycling_pu": rejection.cycling_pu,
+        "chiller_kw": rejection.chiller_kw, "dry_cooler_kw": rejection.dry_cooler_kw, "fan_pu": rejection.fan_pu,
+        "chiller_power_kw": rejection.chiller_power_kw, "dry_cooler_power_kw": rejection.fan_kw,
+        "cdu_pump_kw": np.full(len(mva), point.cdu_pump_kw), "fws_pump_kw": np.full(len(mva), point.fws_pump_kw),
+        "fan_wall_pu": np.full(len(mva), air.fan_pu), "fan_wall_power_kw": np.full(len(mva), air.fan_power_kw),
+        "air_chiller_kw": np.full(len(mva), air.coil_kw), "air_chiller_power_kw": air.chiller_power_kw,
+        "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), fast.loss_mw), "transformer_loss_mw": loss,
+        "poi_mw": secondary + loss, "poi_peak_mw": fast.peak_mw + load.leakage_mw + mechanical + loss,
+    })  # fmt: skip
+    items, capex = costs(site, sizes, table)
+    step = np.arange(len(fast.charge_mw)) * site.clock.step_s
+    dispatch = Table({
+        "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw, "soc_mwh": fast.soc_mwh,
+    })  # fmt: skip
+    margins = (
+        *steady.heat_path_margins(site, setting, sizes, rejection),
+        *steady.air_margins(site, setting, sizes),
+        *_electrical_margins(site, sizes, table, fast),
+    )
+    return Evaluation(sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins)
+
+
+def _storage(site: Site, sizes: Mapping[str, Size], schedule: Schedule, other_mw: float) -> smoothing.Dispatch:
+    card = sizes["storage_power"].card
+    return smoothing.dispatch(
+        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
+        power_mw=sizes["storage_power"].value, energy_mwh=sizes["storage_energy"].value, other_mw=other_mw,
+    )  # fmt: skip
+
+
+def annuity(rate: float, years: float) -> float:
+    """Return the capital recovery factor r / (1 - (1 + r)^-n)."""
+    return 1.0 / years if rate == 0.0 else rate / (1.0 - (1.0 + rate) ** -years)
+
+
+def investment_usd(site: Site, name: str, size: Size) -> float:
+    """Return the investment in one size; for `cdu_flow`, `count` CDUs of rated flow `value` each."""
+    if size.card is None:
+        return 0.0
+    part = catalogue.build(site, COMPONENT.get(name, name), size.card)
+    match name:
+        case "cdu":
+            return part.capex_usd(size.count, 0.0)
+        case "cdu_flow":
+            return part.capex_usd(size.count, size.value) - part.capex_usd(size.count, 0.0)
+        case "storage_power":
+            return part.capex_usd(size.value, 0.0)
+        case "storage_energy":
+            return part.capex_usd(0.0, size.value)
+        case "fws_pump" | "buffer":
+            return part.capex_usd(size.value)
+    return part.capex_usd(size.count)
+
+
+def annual_usd(site: Site, name: str, size: Size) -> float:
+    """Return the annual cost of one size: annuity over the shorter of project and equipment life, plus O&M."""
+    if size.card is None:
+        return 0.0
+    part = catalogue.build(site, COMPONENT.get(name, name), size.card)
+    years = min(site.finance.life_years, part.life_years)
+    return investment_usd(site, name, size) * (annuity(site.finance.discount_rate, years) + part.om_pu)
+
+
+def costs(site: Site, sizes: Mapping[str, Size], hours: Table) -> tuple[tuple[CostItem, ...], float]:
+    """Return the annual cost items and the investment."""
+    items, capex = [], 0.0
+    for name in CAPITAL:
+        size = sizes[name]
+        if size.card is None:
+            continue
+        if name == "cdu_flow":
+            size = replace(size, count=sizes["cdu"].count)
+        capex += investment_usd(site, name, size)
+        grade = catalogue.cost_grade(site, COMPONENT.get(name, name), size.card)
+        items.append(CostItem(f"capital.{name}", annual_usd(site, name, size), grade))
+    energy = float(hours["weight_h_per_year"] @ (hours["price_usd_per_mwh"] * hours["poi_mw"]))
+    metered = float(hours["poi_mw"].max())
+    items += [
+        CostItem("energy", energy, "site"),
+        CostItem("demand", MONTHS * site.energy.demand_charge_usd_per_mw_month * metered, "site"),
+        CostItem("contract", site.energy.contract_charge_usd_per_mw_year * sizes["contract"].value, "site"),
+    ]
+    return tuple(items), capex
+
+
+def transformer_mva(site: Site, hours: Table) -> np.ndarray:
+    """Return the mean apparent power behind the transformers by hour."""
+    return (hours["poi_mw"] - hours["transformer_loss_mw"]) / site.poi.power_factor
+
+
+def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c: float) -> float:
+    """Return the load over the rating of all units that keeps the hot spot, also with one unit out."""
+    normal = part.load_limit_pu(ambient_c, part.hot_spot_max_c)
+    if site.equipment.transformer.redundancy != REDUNDANT:
+        return normal
+    return min(normal, (units - 1) / units * part.load_limit_pu(ambient_c, part.hot_spot_emergency_c))
+
+
+def _electrical_margins(site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch) -> list[Margin]:
+    part = catalogue.build(site, "transformer", sizes["transformer"].card)
+    units, mva = int(sizes["transformer"].count or 0), transformer_mva(site, hours)
+    allowed = np.array([transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]])
+    spare = units * part.rating_mva * allowed - mva
+    rows = [steady.worst("hot_spot", "transformers, one out", spare, "mva", hours)]
+    contract = sizes["contract"].value
+    window_spare = workload.window_limit_mw(site) - fast.window_mw
+    if sizes["storage_power"].card:
+        store = catalogue.build(site, "storage", sizes["storage_power"].card)
+        rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
+        rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
+    rows += [
+        Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
+        Margin("interconnection", "static", "poi", 0.0,
+               site.poi.interconnection_limit_mw - float(hours["poi_peak_mw"].max()), "mw", "static"),
+        steady.worst("contract", "poi", contract - hours["poi_mw"], "mw", hours),
+        Margin("contract_max", "static", "poi", 0.0, site.poi.contract_max_mw - contract, "mw", "static"),
+    ]  # fmt: skip
+    return rows
+
+
+def settled(exact: Evaluation, fixed: Mapping[str, object]) -> dict[str, Size]:
+    """Return the sizes with the contract at the metered peak of the exact evaluation, unless it is held."""
+    if "contract.value" in fixed:
+        return dict(exact.sizes)
+    peak = float(exact.hours["poi_mw"].max())
+    return {**exact.sizes, "contract": replace(exact.sizes["contract"], value=peak)}

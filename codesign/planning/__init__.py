@@ -1,0 +1,216 @@
+"""The plan: sizes, modes and offsets at least annual cost, with a proven lower bound.
+
+    joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock      rows tagged outer, exact, inner
+    plan      every setting; curves sharpened at the optimum until model and exact cost agree; bound = least over settings
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from codesign import evaluation, steady
+from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
+from codesign.planning import bound, explain, highs, joint
+from codesign.planning.highs import Status
+from codesign.planning.joint import Points
+from codesign.planning.rows import bound_rows_only, drop_inner
+from codesign.reasons import with_reasons
+from codesign.site import Site
+
+SHARPENED = 2e-9
+"""Relative difference of exact and model cost at which the curves are sharp enough."""
+MOST_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units). Inner: it never enters a bound."""
+
+    name: str
+    margin: float
+    gradient: Mapping[str, float]
+    at: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Found:
+    """What the settings came to so far."""
+
+    bound_musd: float = math.inf
+    model_musd: float = math.inf
+    setting: Setting | None = None
+    sizes: Sizes | None = None
+    schedule: Schedule | None = None
+    exact: evaluation.Evaluation | None = None
+    unproven: Status | None = None
+
+
+def plan(
+    site: Site,
+    *,
+    time_limit_s: float = math.inf,
+    gap: float | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    cuts: Sequence[Cut] = (),
+    with_bound: bool = True,
+    log: bool = False,
+    progress: Callable[[str, float, float], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Plan:
+    """Return the cheapest plan and a lower bound.
+
+    Parameters
+    ----------
+    time_limit_s
+        For all settings together.
+    gap
+        Relative gap at which each MILP stops; the site's `solver.gap` by default.
+    sizes
+        Sizes to keep, by dotted path: ``{"cdu.count": 3, "cdu_flow.value": 900}``.
+    cuts
+        Back-off cuts of the check.
+    with_bound
+        False leaves the bound out where cuts are given (it is that of the plan without them).
+
+    Raises
+    ------
+    InputError
+        A size that does not exist, or a value it cannot take.
+    SolverError
+        HiGHS failed; no number is returned.
+    """
+    began = time.perf_counter()
+    fixed = explain.checked_sizes(site, sizes or {})
+    gap = site.solver.gap if gap is None else gap
+    warmest_first = sorted(site.equipment.cooling.fws_supply_c, reverse=True)  # cheapest as a rule: the others then stop early
+    settings = [Setting(t, a) for t, a in product(warmest_first, site.equipment.cdu.approach_k)]
+    found, faults, solved = Found(), [], []
+    for setting in settings:
+        broken = steady.setting_margins(site, setting)
+        if broken:
+            faults += broken
+            continue
+        left = time_limit_s - (time.perf_counter() - began)
+        tell = None if progress is None else (lambda best, least, s=setting: progress(f"FWS {s.fws_supply_c:g} degC", best, least))
+        run = Run(site, setting, fixed, gap, max(left, 0.1), log, tell, stop)
+        _search(run, cuts, with_bound, found)
+        solved.append(setting)
+    seconds = time.perf_counter() - began
+    if found.exact is None:
+        return _none(site, found, fixed, faults, solved, stop, seconds)
+    return _report(site, found, fixed, settings, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One setting's solves."""
+
+    site: Site
+    setting: Setting
+    fixed: dict[str, Any]
+    gap: float
+    time_limit_s: float
+    log: bool
+    progress: Callable[[float, float], None] | None
+    stop: Callable[[], bool] | None
+
+
+def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
+    """Solve one setting; keep it if it is the cheapest so far."""
+    began, points, start = time.perf_counter(), Points(), None
+    given: Schedule | None = None
+    setting_bound = -math.inf
+    for _ in range(MOST_ROUNDS):
+        model = joint.build(run.site, run.setting, run.fixed, points, given)
+        _add_cuts(model, cuts)
+        if given is None and not cuts and not bound_rows_only(model.rows):
+            drop_inner(model.rows)
+        left = run.time_limit_s - (time.perf_counter() - began)
+        answer = highs.solve(
+            model.rows.model, time_limit_s=max(left, 0.1), gap=run.gap, start=start, log=run.log,
+            progress=run.progress, stop=run.stop,
+        )  # fmt: skip
+        if given is None and bound_rows_only(model.rows):
+            setting_bound = max(setting_bound, bound.bound_musd(model.rows, answer))
+        if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
+            found.unproven = answer.status
+        if answer.values is None:
+            break
+        sizes, schedule = joint.read(model, answer)
+        if given is None and _shifts(run.site):
+            given, start = schedule, None
+            continue
+        exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
+        sizes = Sizes(evaluation.settled(exact, run.fixed))
+        exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
+        if not exact.broken and (found.exact is None or exact.cost_usd_per_year < found.exact.cost_usd_per_year):
+            found.exact, found.sizes, found.schedule, found.setting = exact, sizes, schedule, run.setting
+            found.model_musd = answer.objective
+        if answer.status is not Status.OPTIMAL or 1e-6 * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective:
+            break
+        if found.exact is not None and setting_bound >= 1e-6 * found.exact.cost_usd_per_year:
+            break
+        _sharpen(model, points, answer, sizes, exact)
+        start = answer.by_name
+    if with_bound:
+        found.bound_musd = min(found.bound_musd, setting_bound)
+
+
+def _shifts(site: Site) -> bool:
+    """Whether any job can move against its place: jitter, or no lock."""
+    return any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
+
+
+def _add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
+    if not cuts:
+        return
+    size = joint.size_expressions(model)
+    for cut in cuts:
+        change = sum(slope * (size[name] - cut.at[name]) for name, slope in cut.gradient.items())
+        model.rows.inner(f"cut_{cut.name}", cut.margin + change >= 0.0)
+
+
+def _sharpen(model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation) -> None:
+    """Add to the curves where the model operates, and where the exact evaluation would."""
+    cdu, cells = (sizes["cdu"].card, sizes["cdu"].count), (sizes["dry_cooler"].card, sizes["dry_cooler"].count)
+    transformer = (sizes["transformer"].card, sizes["transformer"].count)
+    for h, hour in enumerate(model.grid.load_mw):
+        duty_kw = answer[model.heat.duty[cdu, cells, h]]
+        speeds = {float(exact.hours["fan_pu"][h]), model.heat.tables[cdu, cells].speed_pu(duty_kw, h)}
+        loads = {float(exact.hours["poi_mw"][h] - exact.hours["transformer_loss_mw"][h]), answer[hour]}
+        points.speeds.setdefault((cdu, cells, h), []).extend(sorted(speeds))
+        points.loads.setdefault((transformer, h), []).extend(sorted(loads))
+
+
+def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],
+          stop: Callable[[], bool] | None, seconds: float) -> Plan:  # fmt: skip
+    """No plan: proven infeasible with the reason, or stopped too early to say."""
+    if found.unproven is None:
+        reason = explain.reason(site, fixed, faults, solved, stop)
+        return Plan(outcome=Outcome.INFEASIBLE, reason=reason, site_name=site.name, seconds=seconds)
+    outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
+    return Plan(outcome=outcome, reason="stopped before any plan was found", site_name=site.name, seconds=seconds)
+
+
+def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Setting], seconds: float) -> Plan:
+    exact = found.exact
+    if exact is None or found.sizes is None or found.schedule is None or found.setting is None:
+        raise AssertionError("a report needs a plan")
+    outcome, reason = Outcome.NOT_CERTIFIED, "planned; the transients were not checked"
+    if found.unproven is not None:
+        outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
+        reason = "stopped early: the best plan found so far; transients not checked"
+    known = math.isfinite(found.bound_musd)
+    result = Plan(
+        outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
+        schedule=found.schedule, dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
+        cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=1e6 * found.model_musd,
+        bound_usd_per_year=min(1e6 * found.bound_musd, exact.cost_usd_per_year) if known else None,
+        fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd, seconds=seconds,
+    )  # fmt: skip
+    return replace(result, sizes=with_reasons(site, result))

@@ -1,0 +1,99 @@
+"""Transformers, metering and the line: hour by hour, at the mean power of the hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codesign import catalogue, climate
+from codesign.evaluation import MONTHS, transformer_allowed_pu
+from codesign.planning.menus import unit_menu
+from codesign.planning.rows import Menu, Rows
+from codesign.planning.storage import FastStorage
+from codesign.site import Site
+from codesign.tangents import chord, tangents
+
+LOAD_POINTS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Menu of transformers, contract, and the columns of each hour [MW]."""
+
+    transformer: Menu
+    contract_mw: Any
+    load_mw: list[Any]
+    poi_mw: list[Any]
+
+
+def plan(rows: Rows, site: Site, load_mw: list[Any], other_mw: list[Any], storage: FastStorage, range_mw: tuple[float, float],
+         fixed: dict[str, Any], loads: dict[tuple[Any, int], list[float]]) -> Grid:  # fmt: skip
+    """Add the grid side.
+
+    `load_mw` is the mean power behind the transformers by hour, `other_mw` the part of it that jobs and storage do not
+    draw, `range_mw` what the mean can be; `loads` holds further supporting points of the losses.
+    """
+    menu = unit_menu(rows, site, "transformer", fixed)
+    hours = climate.hours(site)
+    contract = rows.amount("contract_mw")
+    metered = rows.amount("metered_mw")
+    other = rows.amount("other_peak_mw", None)
+    poi, loads_mw = [], [rows.amount("load_mw") for _ in load_mw]
+    for h, load in enumerate(loads_mw):
+        rows.exact("load_balance", load == load_mw[h])
+        loss = _losses(rows, site, menu, load, range_mw, h, loads)
+        power = rows.amount("poi_mw", None)
+        rows.exact("poi_balance", power == load + loss)
+        rows.exact("metered", metered >= power)
+        rows.exact("other_peak", other >= other_mw[h] + loss)
+        rows.cost("energy", float(hours.weight_h_per_year[h] * hours.price_usd_per_mwh[h]) * power)
+        poi.append(power)
+    rows.exact("contract", contract >= metered)
+    rows.exact("contract_max", contract <= site.poi.contract_max_mw)
+    if "contract.value" in fixed:
+        rows.exact("contract_fixed", contract == fixed["contract.value"])
+    rows.exact("interconnection", storage.peak_mw + other <= site.poi.interconnection_limit_mw)
+    rows.cost("demand", MONTHS * site.energy.demand_charge_usd_per_mw_month * metered)
+    rows.cost("contract", site.energy.contract_charge_usd_per_mw_year * contract)
+    return Grid(menu, contract, loads_mw, poi)
+
+
+def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float, float], h: int,
+            loads: dict[tuple[Any, int], list[float]]) -> Any:  # fmt: skip
+    """Losses above the supporting lines of the option picked; hot spot within its limits, also with one unit out."""
+    low, high = range_mw
+    ambient = float(climate.hours(site).dry_bulb_c[h])
+    loss = rows.amount("transformer_loss_mw")
+    carried = {option: rows.amount("carried_mw") for option in menu.picks}
+    rows.exact("carried", sum(carried.values()) == load)
+    lines, chords = {}, {}
+    for (card, units), pick in menu.picks.items():
+        part = catalogue.build(site, "transformer", card)
+        option = (card, units)
+        if units == 0:
+            rows.exact("hot_spot", pick <= 0)
+            lines[option], chords[option] = [(0.0, 0.0)], (0.0, 0.0)
+            continue
+        pf, allowed = site.poi.power_factor, transformer_allowed_pu(site, part, units, ambient)
+        rows.exact("carried_least", carried[option] >= low * pick)
+        rows.exact("carried_most", carried[option] <= high * pick)
+        rows.exact("hot_spot", carried[option] <= units * allowed * part.rating_mva * pf * pick)
+
+        def loss_mw(mw: float, part: Any = part, units: int = units, pf: float = pf) -> float:
+            return float(part.loss_kw(mw / pf, units)) / 1e3
+
+        at = [*np.linspace(low, high, LOAD_POINTS), *loads.get((option, h), [])]
+        lines[option] = tangents(loss_mw, at, low, high)
+        chords[option] = chord(loss_mw, low, high)
+    for i in range(max(len(each) for each in lines.values())):
+        picked = {o: each[min(i, len(each) - 1)] for o, each in lines.items()}
+        rows.outer("transformer_loss", loss >= _on(picked, carried, menu))
+    rows.outer("transformer_loss_chord", loss <= _on(chords, carried, menu))
+    return loss
+
+
+def _on(lines: dict[Any, tuple[float, float]], carried: dict[Any, Any], menu: Menu) -> Any:
+    """Return the line of the option picked, over what it carries."""
+    return sum(slope * carried[o] + intercept * menu.picks[o] for o, (slope, intercept) in lines.items())

@@ -1,0 +1,77 @@
+"""Why a site has no plan, in the site's own words; and the sizes that a user may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codesign.design import Margin, Setting
+from codesign.errors import Fault, InputError, nearest
+from codesign.planning import highs, joint
+from codesign.planning.joint import ORDER
+from codesign.planning.rows import drop_inner
+from codesign.site import Site
+from codesign.sizing import COUNTED
+
+LIMITS = {
+    "contract_max": "poi.contract_max_mw is below the least metered peak",
+    "interconnection": "poi.interconnection_limit_mw is below the least instantaneous peak",
+    "poi_window": "the POI window rule cannot be kept with the storage and offsets on offer",
+    "hot_spot": "no transformer on offer carries the load with one unit out",
+    "cdu_flow": "no CDU flow on offer feeds the racks with one CDU out",
+    "cdu_duty": "no number of CDUs on offer holds the TCS supply with one CDU out",
+    "fws_flow": "no FWS pump on offer carries the flow with one CDU out",
+    "heat_rejection": "the dry coolers and chillers on offer cannot reject the heat with one unit out",
+    "loop_volume": "no buffer on offer gives the chillers their loop volume",
+    "cold_aisle": "the fan walls on offer cannot hold the cold aisle with one unit out",
+    "air_chiller_capacity": "the air chillers on offer cannot carry the air share with one unit out",
+    "storage_rate": "no storage energy on offer carries its power",
+    "storage_life": "the storage on offer wears out before its calendar life",
+}
+PROBE_S = 60.0
+
+
+def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sizes to hold by dotted name, validated."""
+    faults = []
+    for path, value in sizes.items():
+        name, _, key = path.removeprefix("sizes.").partition(".")
+        keys = ("count", "card") if name in COUNTED else ("value", "card")
+        if name not in ORDER:
+            faults.append(Fault("", f"sizes.{name}", value, f"one of {', '.join(ORDER)}", nearest(name, ORDER)))
+        elif key not in keys:
+            faults.append(Fault("", f"sizes.{path}", value, f"one of {', '.join(keys)}", nearest(key, keys)))
+        elif key == "count" and not (isinstance(value, int) and 0 <= value <= 1_000_000):
+            faults.append(Fault("", f"sizes.{path}", value, "a whole number >= 0", None))
+        elif key == "value" and not (isinstance(value, int | float) and 0.0 <= value < 1e9):
+            faults.append(Fault("", f"sizes.{path}", value, "a number >= 0", None))
+    if faults:
+        raise InputError(faults)
+    return {path.removeprefix("sizes."): value for path, value in sizes.items()}
+
+
+def reason(site: Site, fixed: dict[str, Any], faults: list[Margin], solved: list[Setting], stop: Callable[[], bool] | None) -> str:
+    """Return the limit (or the least set of limits tried) without which a plan exists."""
+    said = [f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}" for m in faults]
+    for setting in solved:
+        said.append(f"at FWS {setting.fws_supply_c:g} degC: {_probe(site, setting, fixed, stop)}")
+    return "; ".join(dict.fromkeys(said))
+
+
+def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[], bool] | None) -> str:
+    """Take out one limit at a time; the first without which the model is feasible is named."""
+    model = joint.build(site, setting, fixed, joint.Points())
+    drop_inner(model.rows)
+    for name, words in LIMITS.items():
+        if name not in model.rows.kinds:
+            continue
+        model.rows.drop(name)
+        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=1e-3, stop=stop)
+        model.rows.restore(name)
+        if answer.values is None:
+            continue
+        if name == "contract_max":
+            least, given = answer[model.grid.contract_mw], site.poi.contract_max_mw
+            return f"{name}: {words}: {given:g} MW, at least {least:.4g} MW needed"
+        return f"{name}: {words}"
+    return "no single limit explains it: at least two of them must move together"

@@ -1,0 +1,198 @@
+"""The bridge to HiGHS: a Pyomo model is compiled to standard form and passed as arrays.
+
+Every status is checked before a value is read, names travel with rows and columns, a MIP start may be given,
+and the dual bound is read back. Coefficients below `DROP` are dropped: HiGHS answers them with a warning
+(cosines of 1e-17 are enough).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from codesign.errors import SolverError
+
+DROP = 1.001e-9
+"""Coefficients below this absolute value are dropped (models are scaled to 1e-4 .. 1e4)."""
+
+
+class Status(enum.Enum):
+    """What HiGHS proved."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Outcome of one solve; `values` is None where no feasible point is known.
+
+    Attributes
+    ----------
+    objective, bound
+        Primal and dual objective in the unit of the model; `bound` is -inf where nothing was proven.
+    values
+        id of the Pyomo variable -> value; `by_name` the same by name (a start for a model built alike).
+    """
+
+    status: Status
+    objective: float
+    bound: float
+    values: Mapping[int, float] | None
+    by_name: Mapping[str, float]
+    seconds: float
+
+    def __getitem__(self, variable: pyo.Var) -> float:
+        if self.values is None:
+            raise SolverError(f"no value of {variable.name}: the model has no feasible point ({self.status.value})")
+        return self.values[id(variable)]
+
+
+def checked(status: highspy.HighsStatus, call: str) -> None:
+    """Raise where a HiGHS call did not answer kOk."""
+    if status != highspy.HighsStatus.kOk:
+        raise SolverError(f"HiGHS {call} answered {status.name}")
+
+
+def compiled(model: pyo.ConcreteModel) -> tuple[highspy.HighsLp, list[pyo.Var]]:
+    """Return the arrays of a linear Pyomo model and its variables in column order."""
+    form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+    lower, upper = _row_bounds(form)
+    variables = list(form.columns)
+    matrix = form.A.tocsc()
+    matrix.data[np.abs(matrix.data) < DROP] = 0.0
+    matrix.eliminate_zeros()
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(variables), len(form.rows)
+    lp.col_cost_ = np.asarray(form.c.todense()).ravel()
+    lp.offset_ = float(form.c_offset[0])
+    lp.col_lower_ = np.array([-math.inf if v.lb is None else v.lb for v in variables])
+    lp.col_upper_ = np.array([math.inf if v.ub is None else v.ub for v in variables])
+    lp.row_lower_, lp.row_upper_ = lower, upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    kind = highspy.HighsVarType
+    lp.integrality_ = [kind.kContinuous if v.is_continuous() else kind.kInteger for v in variables]
+    lp.col_names_ = [v.name for v in variables]
+    lp.row_names_ = [_row_name(row) for row in form.rows]
+    return lp, variables
+
+
+def solve(
+    model: pyo.ConcreteModel,
+    *,
+    time_limit_s: float = math.inf,
+    gap: float = 1e-4,
+    start: Mapping[str, float] | None = None,
+    log: bool = False,
+    progress: Callable[[float, float], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Solution:
+    """Minimise a linear Pyomo model.
+
+    Parameters
+    ----------
+    gap
+        Relative gap at which HiGHS stops.
+    start
+        Values by variable name; columns without a value are left to HiGHS.
+    progress
+        Called with (incumbent, bound) as HiGHS finds a better incumbent.
+    stop
+        Asked now and then; HiGHS ends with its best point once it answers true.
+
+    Raises
+    ------
+    SolverError
+        HiGHS refused an input or ended in a status that proves nothing.
+    """
+    lp, variables = compiled(model)
+    highs = highspy.Highs()
+    for option, value in (
+        ("output_flag", log),
+        ("threads", 1),
+        ("mip_rel_gap", gap),
+        ("mip_abs_gap", 0.0),
+        ("mip_feasibility_tolerance", 1e-9),
+        ("primal_feasibility_tolerance", 1e-9),
+        ("dual_feasibility_tolerance", 1e-9),
+        ("time_limit", time_limit_s),
+    ):
+        checked(highs.setOptionValue(option, value), f"setOptionValue({option})")
+    checked(highs.passModel(lp), "passModel")
+    if start:
+        known = [(column, start[v.name]) for column, v in enumerate(variables) if v.name in start]
+        highs.setSolution(len(known), np.array([c for c, _ in known], dtype=np.int32), np.array([x for _, x in known]))
+    if progress is not None:
+        _listen(highs, progress)
+    if stop is not None:
+        _heed(highs, stop)
+    began = time.perf_counter()
+    status = highs.run()
+    seconds = time.perf_counter() - began
+    if status == highspy.HighsStatus.kError:
+        raise SolverError("HiGHS run answered kError")
+    return _answer(highs, variables, seconds)
+
+
+def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> Solution:
+    kinds = highspy.HighsModelStatus
+    status = highs.getModelStatus()
+    info = highs.getInfo()
+    integer = any(not v.is_continuous() for v in variables)
+    if status == kinds.kInfeasible:
+        return Solution(Status.INFEASIBLE, math.inf, math.inf, None, {}, seconds)
+    known = {kinds.kOptimal: Status.OPTIMAL, kinds.kTimeLimit: Status.TIME_LIMIT, kinds.kInterrupt: Status.INTERRUPTED}
+    if status not in known:
+        raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}: nothing is proven")
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    if status == kinds.kOptimal and not feasible:
+        raise SolverError("HiGHS calls its point optimal but not feasible within tolerance")
+    objective = info.objective_function_value if feasible else math.inf
+    if integer:
+        bound = info.mip_dual_bound
+    else:
+        bound = objective if status == kinds.kOptimal else -math.inf
+    values, by_name = None, {}
+    if feasible:
+        column = highs.getSolution().col_value
+        values = {id(v): column[i] for i, v in enumerate(variables)}
+        by_name = {v.name: column[i] for i, v in enumerate(variables)}
+    return Solution(known[status], objective, bound, values, by_name, seconds)
+
+
+def _listen(highs: highspy.Highs, progress: Callable[[float, float], None]) -> None:
+    def improved(event: object) -> None:
+        data = event.data_out  # type: ignore[attr-defined]
+        progress(data.mip_primal_bound, data.mip_dual_bound)
+
+    highs.cbMipImprovingSolution.subscribe(improved)
+
+
+def _heed(highs: highspy.Highs, stop: Callable[[], bool]) -> None:
+    def asked(event: object) -> None:
+        event.interrupt(stop())  # type: ignore[attr-defined]
+
+    highs.cbMipInterrupt.subscribe(asked)
+
+
+def _row_bounds(form: object) -> tuple[np.ndarray, np.ndarray]:
+    rhs = np.asarray(form.rhs, dtype=float)  # type: ignore[attr-defined]
+    sense = np.array([row.bound_type for row in form.rows])  # type: ignore[attr-defined]
+    lower = np.where(sense == 1, -math.inf, rhs)
+    upper = np.where(sense == -1, math.inf, rhs)
+    return lower, upper
+
+
+def _row_name(row: object) -> str:
+    return str(row.constraint.name)  # type: ignore[attr-defined]

@@ -1,0 +1,110 @@
+"""The joint model of one setting: sizes, offsets on both clocks and the day clock in one MILP (million USD a year).
+
+It is the plan of a small site and the oracle of larger ones. The assembler holds no equipment equation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from codesign import climate, steady
+from codesign.design import Schedule, Setting, Size, Sizes
+from codesign.planning import air, electrical, heat, highs, schedule, storage
+from codesign.planning.rows import Rows
+from codesign.site import Site
+from codesign.sizing import listed, unit_size
+
+
+@dataclass(slots=True)
+class Points:
+    """Further points at which curves get a supporting line: fan speeds by (CDUs, cells, hour), loads by (transformers, hour)."""
+
+    speeds: dict[Any, list[float]] = field(default_factory=dict)
+    loads: dict[Any, list[float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Joint:
+    """The model and the handles by which a solution is read."""
+
+    site: Site
+    setting: Setting
+    fixed: dict[str, Any]
+    rows: Rows
+    offsets: schedule.Offsets
+    given: Schedule | None
+    storage: storage.FastStorage
+    heat: heat.HeatPath
+    air: air.AirPath
+    grid: electrical.Grid
+
+
+def build(site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None) -> Joint:
+    """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep."""
+    rows = Rows(f"{site.name}, FWS {setting.fws_supply_c} degC")
+    load = steady.it_load(site, setting)
+    offsets = schedule.plan(rows, site, given)
+    fast = storage.plan(rows, site, offsets, fixed, given)
+    path = heat.plan(rows, site, setting, fixed, points.speeds)
+    breath = air.plan(rows, site, setting, fixed)
+    hours = range(len(climate.hours(site).dry_bulb_c))
+    mechanical = [rows.amount("mechanical_mw") for _ in hours]
+    for h in hours:
+        rows.exact("mechanical", 1e3 * mechanical[h] == path.power_kw[h] + breath.power_kw[h])
+    grid = electrical.plan(
+        rows, site, [load.it_mw + m + fast.loss_mw for m in mechanical], [load.leakage_mw + m for m in mechanical], fast,
+        mean_range_mw(site, load), fixed, points.loads,
+    )  # fmt: skip
+    rows.close()
+    return Joint(site, setting, fixed, rows, offsets, given, fast, path, breath, grid)
+
+
+def mean_range_mw(site: Site, load: steady.ItLoad) -> tuple[float, float]:
+    """Return the least and the most that the hourly mean behind the transformers can be."""
+    most = min(site.poi.contract_max_mw, site.poi.interconnection_limit_mw)
+    return load.it_mw, max(most, 1.5 * load.it_mw)
+
+
+def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
+    """Return sizes and schedule of a solution."""
+    site, path = joint.site, joint.heat
+
+    def amount(name: str, column: Any) -> float:
+        return float(joint.fixed.get(f"{name}.value", listed(site, name, values[column])))
+
+    given = joint.given if joint.given is not None else schedule.read(site, joint.offsets, values)
+    card = storage.read_card(joint.storage, values)
+    cdu = path.cdu.chosen(values)
+    sizes: dict[str, Size] = {}
+    for name, menu in (
+        ("transformer", joint.grid.transformer), ("cdu", path.cdu), ("dry_cooler", path.dry_cooler), ("chiller", path.chiller),
+        ("fan_wall", joint.air.fan_wall), ("air_chiller", joint.air.air_chiller),
+    ):  # fmt: skip
+        sizes[name] = unit_size(site, name, *menu.chosen(values))
+    sizes["cdu_flow"] = Size(cdu[0], None, amount("cdu_flow", path.cdu_flow[cdu]), "l_per_min")
+    sizes["fws_pump"] = Size(site.equipment.fws_pump.cards[0], None, amount("fws_pump", path.fws_pump), "kg_per_s")
+    sizes["buffer"] = Size(site.equipment.buffer.cards[0], None, amount("buffer", path.buffer), "m3")
+    for name, columns, unit in (
+        ("storage_power", joint.storage.power_mw, "mw"), ("storage_energy", joint.storage.energy_mwh, "mwh"),
+    ):  # fmt: skip
+        value = 0.0 if card is None else amount(name, columns[card])
+        sizes[name] = Size(card, None, value, unit)
+    sizes["contract"] = Size(None, None, values[joint.grid.contract_mw], "mw")
+    return Sizes({name: sizes[name] for name in ORDER}), given
+
+
+ORDER = ("transformer", "contract", "storage_power", "storage_energy", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller",
+         "buffer", "fan_wall", "air_chiller")  # fmt: skip
+
+
+def size_expressions(joint: Joint) -> dict[str, Any]:
+    """Return each size as a linear expression of the model: counts for units, else the amount."""
+    path, grid = joint.heat, joint.grid
+    menus = {"transformer": grid.transformer, "cdu": path.cdu, "dry_cooler": path.dry_cooler, "chiller": path.chiller,
+             "fan_wall": joint.air.fan_wall, "air_chiller": joint.air.air_chiller}  # fmt: skip
+    return {
+        **{name: menu.total(lambda option: option[1]) for name, menu in menus.items()},
+        "cdu_flow": sum(path.cdu_flow.values()), "fws_pump": path.fws_pump, "buffer": path.buffer,
+        "storage_power": sum(joint.storage.power_mw.values()), "storage_energy": sum(joint.storage.energy_mwh.values()),
+    }  # fmt: skip

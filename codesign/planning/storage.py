@@ -1,0 +1,165 @@
+"""Fast storage in the plan: its sizes, and a dispatch over the macro clock against the window rule and the line.
+
+With steady locked jobs the shared dispatch is exact. Under jitter or with unlocked jobs the same rows hold for the mean
+course of a causal controller (`outer`), and a plan needs the restriction by streams as well (`inner`), for a schedule
+already chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codesign import catalogue, smoothing, workload
+from codesign.design import Schedule
+from codesign.planning.menus import amount_menu
+from codesign.planning.rows import Rows
+from codesign.planning.schedule import Offsets
+from codesign.site import Site
+from codesign.sizing import amounts
+
+
+@dataclass(frozen=True, slots=True)
+class FastStorage:
+    """Sizes by card, the mean loss and the highest power of jobs and storage together [MW]."""
+
+    card: dict[str | None, Any]
+    power_mw: dict[str | None, Any]
+    energy_mwh: dict[str | None, Any]
+    loss_mw: Any
+    peak_mw: Any
+
+
+def plan(rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None) -> FastStorage:
+    """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams."""
+    cards = [fixed["storage_power.card"]] if "storage_power.card" in fixed else list(site.equipment.storage.cards)
+    menu = rows.menu("storage_card", [None, *cards] if _may_be_absent(site, fixed) else cards)
+    power = {card: amount_menu(rows, site, "storage_power", card, fixed, pick=menu.picks[card]) for card in cards}
+    energy = {card: amount_menu(rows, site, "storage_energy", card, fixed, pick=menu.picks[card]) for card in cards}
+    for card in cards:
+        part = catalogue.build(site, "storage", card)
+        rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
+    parts = smoothing.streams(site, given) if given is not None else None
+    steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
+    add = rows.exact if steady_jobs else rows.outer
+    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage")
+    _window(rows, site, _filtered(rows, site, net, add, "poi_filter"), add)
+    peak = rows.amount("job_peak_mw", None)
+    for p in net:
+        add("job_peak", peak >= p)
+    if parts is not None and not steady_jobs:
+        loss = _by_streams(rows, site, parts, cards, power, energy, peak)
+    return FastStorage(menu.picks, power, energy, loss, peak)
+
+
+def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
+    for name in ("storage_power", "storage_energy"):
+        options = [fixed[f"{name}.value"]] if f"{name}.value" in fixed else amounts(site, name)
+        if (options[0] if isinstance(options, tuple) else min(options)) > 0.0:
+            return False
+    return True
+
+
+def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any], energy: dict[Any, Any],
+              add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
+    """Charge, discharge and stored energy, periodic; returns the net power by step and the mean loss."""
+    steps, h = len(load), site.clock.step_s / smoothing.S_PER_H
+    net, loss = list(load), 0.0
+    for card in cards:
+        part = catalogue.build(site, "storage", card)
+        charge, discharge, stored = (
+            [rows.amount(f"{name}_{what}") for _ in range(steps)] for what in ("charge_mw", "discharge_mw", "soc_mwh")
+        )
+        usable = part.soc_max_pu - part.soc_min_pu
+        for k in range(steps):
+            add(f"{name}_power", charge[k] <= power[card])
+            add(f"{name}_power", discharge[k] <= power[card])
+            add(f"{name}_energy", stored[k] <= usable * energy[card])
+            flow = h * (part.efficiency_charge * charge[k] - discharge[k] / part.efficiency_discharge)
+            add(f"{name}_balance", stored[(k + 1) % steps] - stored[k] == flow)
+            behind = rows.amount(f"{name}_net_mw", None)
+            add(f"{name}_net", behind == net[k] + charge[k] - discharge[k])
+            net[k] = behind
+        periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / site.clock.macro_s
+        add(f"{name}_life", periods * h * sum(discharge) <= part.throughput_max_mwh_per_year(energy[card]))
+        lost = rows.amount(f"{name}_loss_mw", None)
+        add(f"{name}_loss", steps * lost == sum(charge) - sum(discharge))
+        loss = loss + lost
+    return net, loss
+
+
+def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[Any]:
+    """The rule's high-pass, periodic: y_k = a y_{k-1} + p_k - p_{k-1}, once an order."""
+    a = workload.high_pass_coefficient(site)
+    for _ in range(site.poi.filter_order):
+        out = [rows.amount(f"{name}_mw", None) for _ in net]
+        for k in range(len(net)):
+            add(name, out[k] == a * out[k - 1] + net[k] - net[k - 1])
+        net = out
+    return net
+
+
+def _window(rows: Rows, site: Site, y: list[Any], add: Any) -> None:
+    """All lags within the rule's window."""
+    limit, steps = workload.window_limit_mw(site), len(y)
+    for lag in range(1, workload.window_steps(site) + 1):
+        for k in range(steps):
+            change = y[(k + lag) % steps] - y[k]
+            add("poi_window", (-limit, change, limit))
+
+
+def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str], power: dict[Any, Any],
+                energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
+    """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
+    shares = {
+        (what, card, i): rows.amount(f"share_{what}") for what in ("power", "energy") for card in cards for i in range(len(parts))
+    }
+    for card in cards:
+        for what, size in (("power", power), ("energy", energy)):
+            rows.inner(f"share_{what}_sum", sum(shares[what, card, i] for i in range(len(parts))) <= size[card])
+    loss: Any = 0.0
+    level: list[Any] = [0.0] * len(parts[0].power_mw)
+    changes: dict[tuple[int, int, int], Any] = {}
+    for i, part in enumerate(parts):
+        own = {what: {card: shares[what, card, i] for card in cards} for what in ("power", "energy")}
+        load = [float(p) for p in part.power_mw]
+        net, lost = _dispatch(rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}")
+        loss = loss + lost
+        y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
+        for k, worst in enumerate(_envelope(rows, net, part)):
+            level[k] = level[k] + worst
+        for lag in range(1, workload.window_steps(site) + 1):
+            for sign in (1, -1):
+                lagged = [sign * (y[(k + lag) % len(y)] - y[k]) for k in range(len(y))]
+                for k, worst in enumerate(_envelope(rows, lagged, part)):
+                    changes[lag, sign, k] = changes.get((lag, sign, k), 0.0) + worst
+    for worst in level:
+        rows.inner("job_peak_shifted", peak >= worst)
+    for worst in changes.values():
+        rows.inner("poi_window_shifted", worst <= workload.window_limit_mw(site))
+    return loss
+
+
+def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream) -> list[Any]:
+    """Columns above the values at every admissible shift of the stream."""
+    if part.shift_steps == 0:
+        return values
+    if part.shift_steps is None:
+        worst = rows.amount("worst_mw", None)
+        for value in values:
+            rows.inner("envelope", worst >= value)
+        return [worst] * len(values)
+    envelope = [rows.amount("worst_mw", None) for _ in values]
+    for k, worst in enumerate(envelope):
+        for shift in range(-part.shift_steps, part.shift_steps + 1):
+            rows.inner("envelope", worst >= values[(k - shift) % len(values)])
+    return envelope
+
+
+def read_card(storage: FastStorage, values: Any) -> str | None:
+    """Return the card picked."""
+    return max(storage.card, key=lambda card: values[storage.card[card]])
+
+

@@ -1,0 +1,280 @@
+"""Fast storage for a fixed schedule: one linear programme over the macro clock.
+
+symbol    meaning                                                                       unit
+p_i       power of stream i over the macro period                                       MW
+c_i d_i   charge and discharge that follow stream i (at the terminals)                  MW
+n_i       p_i + c_i - d_i, the stream behind its share of the storage                   MW
+e_i       energy stored for stream i above the storage's least, periodic                MWh
+n~        n after the rule's high-pass                                                  MW
+v         excess over the window limit and the interconnection limit (elastic)          MW
+
+Streams that cannot shift against each other (locked jobs without jitter) are one stream and share one dispatch: exact.
+A job with jitter, or an unlocked one, is a stream of its own, with a dispatch that follows the job's own phase: causal, a
+restriction of what a controller could do, so it is safe in a plan and belongs in no bound. Its rows take the envelope of
+their own quantity: of the level, or of the lagged difference, one per lag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from codesign import workload
+from codesign.components.storage import Storage
+from codesign.errors import SolverError
+from codesign.site import Site
+
+S_PER_H = 3600.0
+H_PER_YEAR = 8760.0
+EXCESS_COST = 1e4
+"""Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Power that moves as one: its macro-period waveform, and by how many steps it may shift (None: any)."""
+
+    power_mw: np.ndarray
+    shift_steps: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """The storage over the macro period and what it leaves: widest window range (and when), highest power of the streams."""
+
+    charge_mw: np.ndarray
+    discharge_mw: np.ndarray
+    soc_mwh: np.ndarray
+    window_mw: float
+    window_time_s: float
+    peak_mw: float
+
+    @property
+    def loss_mw(self) -> float:
+        """Mean loss over the period."""
+        return float(np.mean(self.charge_mw - self.discharge_mw))
+
+
+def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
+    """Return the schedule's streams: all steady jobs as one, every other job copy alone."""
+    step = site.clock.step_s
+    together = np.zeros(workload.macro_steps(site))
+    alone = []
+    for a in schedule:
+        job = site.jobs[a.job]
+        power = workload.assignment_mw(site, a)
+        if job.locked and job.jitter_s == 0.0:
+            together = together + power
+        else:
+            alone.append(Stream(power_mw=power, shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None))
+    return (Stream(power_mw=together, shift_steps=0), *alone)
+
+
+def dispatch(
+    site: Site, parts: tuple[Stream, ...], card: Storage | None, *, power_mw: float, energy_mwh: float, other_mw: float
+) -> Dispatch:
+    """Return the dispatch with the least excess, then the least loss.
+
+    Parameters
+    ----------
+    power_mw, energy_mwh
+        Size of the storage.
+    other_mw
+        Power at the POI beside the streams, at its annual peak.
+
+    Raises
+    ------
+    SolverError
+        The programme could not be solved (it is elastic, so always feasible).
+    """
+    lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
+    answer = linprog(
+        lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal), b_eq=lp.equal.rhs,
+        bounds=lp.bounds, method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )  # fmt: skip
+    if answer.status != 0:
+        raise SolverError(f"storage dispatch: {answer.message}")
+    return lp.read(answer.x)
+
+
+class _Rows:
+    """Sparse rows under construction."""
+
+    def __init__(self) -> None:
+        self.row: list[np.ndarray] = []
+        self.column: list[np.ndarray] = []
+        self.value: list[np.ndarray] = []
+        self.rhs: np.ndarray = np.zeros(0)
+
+    def add(self, terms: list[tuple[np.ndarray | int, float]], rhs: np.ndarray) -> None:
+        """Append len(rhs) rows; a term is (column of each row, coefficient)."""
+        count = len(rhs)
+        index = np.arange(len(self.rhs), len(self.rhs) + count)
+        for column, value in terms:
+            self.row.append(index)
+            self.column.append(np.broadcast_to(np.asarray(column), (count,)))
+            self.value.append(np.full(count, value))
+        self.rhs = np.concatenate([self.rhs, rhs])
+
+
+class _Programme:
+    def __init__(self, site: Site, parts: tuple[Stream, ...], card: Storage | None, power_mw: float, energy_mwh: float,
+                 other_mw: float) -> None:  # fmt: skip
+        self.site, self.parts, self.other_mw = site, parts, other_mw
+        self.steps = len(parts[0].power_mw)
+        self.size = 0
+        self.low: list[np.ndarray] = []
+        self.high: list[np.ndarray] = []
+        self.costs: list[np.ndarray] = []
+        self.upper, self.equal = _Rows(), _Rows()
+        if card is None:
+            power_mw = energy_mwh = 0.0
+        self.idle_mwh = card.soc_min_pu * energy_mwh if card else 0.0
+        usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
+        self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
+        self.storage = [self._store(card, power_mw, usable_mwh, len(parts)) for _ in parts]
+        if len(parts) > 1:
+            self._share(power_mw, usable_mwh)
+        if card is not None:
+            self._life(card, energy_mwh)
+        self._window([self._filtered(part, *store[:2]) for part, store in zip(parts, self.storage, strict=True)])
+        self._line()
+
+    def new(self, count: int, *, low: float = 0.0, high: float = np.inf, cost: float = 0.0) -> np.ndarray:
+        index = np.arange(self.size, self.size + count)
+        self.size += count
+        self.low.append(np.full(count, low))
+        self.high.append(np.full(count, high))
+        self.costs.append(np.full(count, cost))
+        return index
+
+    @property
+    def cost(self) -> np.ndarray:
+        return np.concatenate(self.costs)
+
+    @property
+    def bounds(self) -> np.ndarray:
+        return np.column_stack([np.concatenate(self.low), np.concatenate(self.high)])
+
+    def matrix(self, rows: _Rows) -> sparse.csr_array:
+        entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
+        return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
+
+    def _store(self, card: Storage | None, power_mw: float, energy_mwh: float, parts: int) -> tuple[np.ndarray, ...]:
+        """Charge, discharge and energy of one stream's share; its ceiling columns when the size is shared."""
+        k, h = self.steps, self.site.clock.step_s / S_PER_H
+        charge, discharge = self.new(k, high=power_mw, cost=1.0), self.new(k, high=power_mw, cost=-1.0)
+        energy = self.new(k, high=energy_mwh)
+        in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
+        self.equal.add(
+            [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)], np.zeros(k)
+        )
+        if parts == 1:
+            return charge, discharge, energy
+        rating, range_ = self.new(1), self.new(1)
+        for column in (charge, discharge):
+            self.upper.add([(column, 1.0), (rating, -1.0)], np.zeros(k))
+        self.upper.add([(energy, 1.0), (range_, -1.0)], np.zeros(k))
+        return charge, discharge, energy, rating, range_
+
+    def _share(self, power_mw: float, energy_mwh: float) -> None:
+        for place, size in ((3, power_mw), (4, energy_mwh)):
+            self.upper.add([(store[place], 1.0) for store in self.storage], np.array([size]))
+
+    def _life(self, card: Storage, energy_mwh: float) -> None:
+        """Equivalent full cycles a year within the card's life."""
+        h = self.site.clock.step_s / S_PER_H
+        periods = H_PER_YEAR * S_PER_H / self.site.clock.macro_s
+        allowed = card.throughput_max_mwh_per_year(energy_mwh) / periods
+        self.upper.add([(column, h) for store in self.storage for column in store[1]], np.array([allowed]))
+
+    def _filtered(self, part: Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
+        """Columns of the stream behind its storage after the rule's high-pass, periodic."""
+        inputs: list[tuple[np.ndarray, float]] = [(charge, 1.0), (discharge, -1.0)]
+        power = part.power_mw
+        a = workload.high_pass_coefficient(self.site)
+        for _ in range(self.site.poi.filter_order):
+            out = self.new(self.steps, low=-np.inf)
+            terms = [(out, 1.0), (np.roll(out, 1), -a)]
+            for column, sign in inputs:
+                terms += [(column, -sign), (np.roll(column, 1), sign)]
+            self.equal.add(terms, power - np.roll(power, 1))
+            inputs, power = [(out, 1.0)], np.zeros(self.steps)
+        return out
+
+    def _window(self, filtered: list[np.ndarray]) -> None:
+        """Every lag within the window: sum of each stream's worst difference <= limit + excess."""
+        limit = workload.window_limit_mw(self.site)
+        for lag in range(1, workload.window_steps(self.site) + 1):
+            for sign in (1.0, -1.0):
+                terms: list[tuple[np.ndarray | int, float]] = [(self.over_window, -1.0)]
+                for part, y in zip(self.parts, filtered, strict=True):
+                    if part.shift_steps == 0:
+                        terms += [(np.roll(y, -lag), sign), (y, -sign)]
+                    else:
+                        terms.append((self._worst([(np.roll(y, -lag), sign), (y, -sign)], part, np.zeros(self.steps)), 1.0))
+                self.upper.add(terms, np.full(self.steps, limit))
+
+    def _line(self) -> None:
+        """Instantaneous power at the POI <= interconnection limit + excess."""
+        terms: list[tuple[np.ndarray | int, float]] = [(self.over_line, -1.0)]
+        known = np.full(self.steps, self.other_mw)
+        for part, store in zip(self.parts, self.storage, strict=True):
+            if part.shift_steps == 0:
+                terms += [(store[0], 1.0), (store[1], -1.0)]
+                known = known + part.power_mw
+            else:
+                terms.append((self._worst([(store[0], 1.0), (store[1], -1.0)], part, part.power_mw), 1.0))
+        self.upper.add(terms, self.site.poi.interconnection_limit_mw - known)
+
+    def _worst(self, terms: list[tuple[np.ndarray, float]], part: Stream, known: np.ndarray) -> np.ndarray:
+        """Columns that stay above the terms at every admissible shift of the stream."""
+        if part.shift_steps is None:
+            worst = self.new(1, low=-np.inf)
+            self.upper.add([*terms, (worst, -1.0)], -known)
+            return np.broadcast_to(worst, (self.steps,))
+        worst = self.new(self.steps, low=-np.inf)
+        for shift in range(-part.shift_steps, part.shift_steps + 1):
+            moved = [(np.roll(column, shift), value) for column, value in terms]
+            self.upper.add([*moved, (worst, -1.0)], -np.roll(known, shift))
+        return worst
+
+    def read(self, x: np.ndarray) -> Dispatch:
+        charge, discharge, soc = (np.array([np.maximum(x[store[i]], 0.0) for store in self.storage]) for i in range(3))
+        nets = [part.power_mw + c - d for part, c, d in zip(self.parts, charge, discharge, strict=True)]
+        window, at = widest_window(self.site, self.parts, nets)
+        return Dispatch(
+            charge_mw=charge.sum(axis=0), discharge_mw=discharge.sum(axis=0), soc_mwh=self.idle_mwh + soc.sum(axis=0),
+            window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
+        )  # fmt: skip
+
+
+def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray]) -> tuple[float, float]:
+    """Return the largest change of the high-passed sum within the rule's window, every stream at its worst shift, and when [MW, s]."""
+    filtered = [workload.high_pass_periodic(net, site) for net in nets]
+    widest, at = 0.0, 0.0
+    for lag in range(1, workload.window_steps(site) + 1):
+        for sign in (1.0, -1.0):
+            change = sum(
+                (_at_worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)),
+                np.zeros(len(nets[0])),
+            )
+            if change.max() > widest:
+                widest, at = float(change.max()), float(change.argmax() * site.clock.step_s)
+    return widest, at
+
+
+def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
+    """Return the highest power of the sum, every stream at its worst shift [MW]."""
+    return float(sum((_at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))).max())
+
+
+def _at_worst(values: np.ndarray, part: Stream) -> np.ndarray:
+    if part.shift_steps is None:
+        return np.full(len(values), values.max())
+    shifts = range(-part.shift_steps, part.shift_steps + 1)
+    return np.max([np.roll(values, shift) for shift in shifts], axis=0)

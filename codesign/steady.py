@@ -1,0 +1,368 @@
+"""The static hall: what a site with given sizes does in periodic steady state, hour by hour, and by how much it holds.
+
+The chain from IT to ambient and from rack to POI, written with the components' own functions. The plan calls it with
+numbers (table entries), the check starts from it, and every static margin is read off it.
+
+symbol  name                  unit    meaning
+T_s     tcs_supply_c          degC    TCS supply = FWS supply + approach
+V       tcs_flow_l_per_min    l/min   TCS flow of the hall, by the racks' flow rule at the plateau
+Q_h     hx_kw                 kW      heat through the CDU exchangers: liquid heat + CDU pump heat
+G       fws_flow_kg_per_s     kg/s    FWS flow at which the running CDUs hold T_s
+Q       heat_kw               kW      heat to reject: Q_h + FWS pump heat
+y       fan_pu                1       dry-cooler fan speed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from codesign import catalogue, climate, workload
+from codesign.components.cdu import CDU
+from codesign.components.rack import Rack
+from codesign.design import Margin, Setting, Size
+from codesign.site import Site
+
+WATER_KJ_PER_KG_K = 4.18
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+
+
+def tcs_supply_c(setting: Setting) -> float:
+    """Return the TCS supply setpoint: FWS supply plus the CDU approach."""
+    return setting.fws_supply_c + setting.approach_k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItLoad:
+    """The racks at their mean and at their peak, at one setting."""
+
+    dynamic_mw: float
+    leakage_mw: float
+    liquid_kw: float
+    air_kw: float
+    racks: int
+    rack_flow_l_per_min: float
+    peak_level_pu: float
+    peak_junction_c: float
+    peak_supply_limit_c: float
+
+    @property
+    def it_mw(self) -> float:
+        return self.dynamic_mw + self.leakage_mw
+
+    @property
+    def tcs_flow_l_per_min(self) -> float:
+        return self.racks * self.rack_flow_l_per_min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FwsPoint:
+    """The CDUs and the FWS loop with a number of CDUs running; flow is inf where the supply temperature cannot be held."""
+
+    running: int
+    cdu_pump_kw: float
+    hx_kw: float
+    tcs_return_c: float
+    hx_spare_kw: float
+    flow_kg_per_s: float
+    fws_pump_kw: float
+    heat_kw: float
+    return_c: float
+
+
+def rack(site: Site) -> Rack:
+    """Return the rack of the site's pods (one kind)."""
+    (name,) = {pod.rack for pod in site.pods.values()}
+    return catalogue.build(site, "rack", name)
+
+
+@lru_cache(maxsize=256)
+def it_load(site: Site, setting: Setting) -> ItLoad:
+    """Return the racks' power, heat and flow at a setting; the flow follows the highest level of any profile."""
+    r = rack(site)
+    peak = max(float(workload.profile(job, site).max()) for job in site.jobs.values())
+    flow = r.required_flow_l_per_min(peak, tcs_supply_c(setting))
+    dynamic = leakage = liquid = air = 0.0
+    racks = 0
+    for job in site.jobs.values():
+        n = job.count * job.racks
+        level = workload.mean_level(job, site)
+        junction = r.steady_junction_c(level, tcs_supply_c(setting), flow)
+        dynamic += n * r.nominal_kw * level / 1e3
+        leakage += n * r.leakage_kw(junction) / 1e3
+        liquid += n * r.liquid_kw(level, junction)
+        air += n * r.air_kw(level)
+        racks += n
+    return ItLoad(
+        dynamic_mw=dynamic, leakage_mw=leakage, liquid_kw=liquid, air_kw=air, racks=racks,
+        rack_flow_l_per_min=flow, peak_level_pu=peak,
+        peak_junction_c=r.steady_junction_c(peak, tcs_supply_c(setting), flow),
+        peak_supply_limit_c=r.supply_max_c,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def fws_point(site: Site, setting: Setting, cdu_card: str, pump_card: str, running: int) -> FwsPoint:
+    """Return the FWS side with `running` CDUs sharing the load equally."""
+    cdu: CDU = catalogue.build(site, "cdu", cdu_card)
+    load = it_load(site, setting)
+    per_unit = load.tcs_flow_l_per_min / running
+    pump_kw = running * cdu.pump_kw(per_unit)
+    rate = cdu.capacity_rate_kw_per_k(load.tcs_flow_l_per_min)
+    return_c = tcs_supply_c(setting) + load.liquid_kw / rate
+    hx = load.liquid_kw + pump_kw
+    most = cdu.duty_kw(return_c, setting.fws_supply_c, per_unit, cdu.fws_flow_max_kg_per_s)
+    each = cdu.fws_flow_for(hx / running, return_c, setting.fws_supply_c, per_unit)
+    flow = running * each
+    fws_pump = catalogue.build(site, "fws_pump", pump_card)
+    fws_kw = fws_pump.pump_kw(flow) if np.isfinite(flow) else np.inf
+    heat = hx + fws_kw
+    return FwsPoint(
+        running=running, cdu_pump_kw=pump_kw, hx_kw=hx, tcs_return_c=return_c, hx_spare_kw=running * most - hx,
+        flow_kg_per_s=flow, fws_pump_kw=fws_kw, heat_kw=heat,
+        return_c=setting.fws_supply_c + heat / (WATER_KJ_PER_KG_K * flow),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Dry coolers and warm chillers hour by hour at the least electric power; arrays over the hours."""
+
+    fan_pu: np.ndarray
+    dry_cooler_kw: np.ndarray
+    fan_kw: np.ndarray
+    chillers_on: np.ndarray
+    cycling_pu: np.ndarray
+    chiller_kw: np.ndarray
+    chiller_power_kw: np.ndarray
+    short_kw: np.ndarray
+
+    @property
+    def power_kw(self) -> np.ndarray:
+        return self.fan_kw + self.chiller_power_kw
+
+
+def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPoint) -> Rejection:
+    """Return the cheapest way to reject the heat in every hour: fan speed against machines on, cycling below minimum load.
+
+    For each number of machines the power is convex in the fan speed (cube of the speed, and the duty is concave in it),
+    so a golden-section search over the admissible speeds finds the optimum.
+    """
+    hours = climate.hours(site)
+    cell = catalogue.build(site, "dry_cooler", sizes["dry_cooler"].card)
+    machine = catalogue.build(site, "chiller", sizes["chiller"].card)
+    n, machines, db = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0), hours.dry_bulb_c
+    density = climate.air_density_pu(site)
+    leaving = setting.fws_supply_c
+    cap = machine.capacity_at_kw(leaving, db)
+    least = machine.load_min_pu * cap
+    heat = np.full(len(db), point.heat_kw)
+
+    def duty(fan: np.ndarray) -> np.ndarray:
+        return n * cell.duty_kw(fan, point.return_c, db, point.flow_kg_per_s / n, density)
+
+    def speed(kw: np.ndarray) -> np.ndarray:
+        return inverse(duty, kw)
+
+    best = {key: np.zeros(len(db)) for key in ("fan", "on", "cycling", "chiller", "chiller_power")}
+    best["power"] = np.full(len(db), np.inf)
+    for on, cycles in [(0, False), *([(0, True)] if machines else []), *[(k, False) for k in range(1, machines + 1)]]:
+        low = least if cycles else on * least
+        high = on * cap if not cycles else least
+        floor = np.zeros(len(db)) if cycles else low
+        fan_low, fan_high = speed(heat - high), speed(heat - floor)
+        possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (duty(fan_low) <= heat - floor + 1e-9 * heat)
+
+        def power(fan: np.ndarray, on: int = on, cycles: bool = cycles, low: np.ndarray = low) -> np.ndarray:
+            chiller = np.maximum(heat - duty(fan), 0.0)
+            return n * cell.fan_power_kw(fan) + _chiller_power(machine, chiller, on, cycles, leaving, db, low)
+
+        fan = _golden(power, fan_low, fan_high)
+        cost = np.where(possible, power(fan), np.inf)
+        better = cost < best["power"] - 1e-12
+        chiller = np.maximum(heat - duty(fan), 0.0) if (on or cycles) else np.zeros(len(db))
+        for key, value in (
+            ("power", cost), ("fan", fan), ("on", np.full(len(db), float(on))),
+            ("cycling", chiller / least if cycles else np.zeros(len(db))), ("chiller", chiller),
+            ("chiller_power", _chiller_power(machine, chiller, on, cycles, leaving, db, low)),
+        ):  # fmt: skip
+            best[key] = np.where(better, value, best[key])
+    stuck = ~np.isfinite(best["power"])
+    full = np.ones(len(db))
+    most = duty(full) + machines * cap
+    fan = np.where(stuck, full, best["fan"])
+    on = np.where(stuck, machines, best["on"])
+    chiller = np.where(stuck, np.minimum(machines * cap, np.maximum(heat - duty(full), 0.0)), best["chiller"])
+    chiller_power = np.where(
+        stuck, machine.power_kw(chiller, machines, leaving, db) if machines else 0.0, best["chiller_power"]
+    )
+    return Rejection(
+        fan_pu=fan, dry_cooler_kw=heat - chiller, fan_kw=n * cell.fan_power_kw(fan), chillers_on=on,
+        cycling_pu=np.where(stuck, 0.0, best["cycling"]), chiller_kw=chiller, chiller_power_kw=chiller_power,
+        short_kw=np.where(stuck, np.maximum(heat - most, 1e-6), 0.0),
+    )  # fmt: skip
+
+
+def _chiller_power(machine: Any, kw: np.ndarray, on: int, cycles: bool, leaving_c: float, db: np.ndarray,
+                   least_kw: np.ndarray) -> np.ndarray:  # fmt: skip
+    if cycles:
+        return kw / least_kw * machine.power_kw(least_kw, 1, leaving_c, db)
+    return machine.power_kw(kw, on, leaving_c, db) if on else np.zeros(len(kw))
+
+
+def inverse(duty: Callable[[np.ndarray], np.ndarray], target_kw: np.ndarray) -> np.ndarray:
+    """Return the fan speed in [0, 1] at which the duty comes nearest to the target."""
+    low, high = np.zeros(len(target_kw)), np.ones(len(target_kw))
+    low = np.where(duty(high) <= target_kw, 1.0, low)
+    high = np.where(duty(np.zeros(len(target_kw))) >= target_kw, 0.0, high)
+    high = np.maximum(high, low * (low >= 1.0))
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        more = duty(middle) < target_kw
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return 0.5 * (low + high)
+
+
+def _golden(power: Any, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the minimiser of a convex function in [low, high], elementwise."""
+    a, b = low.copy(), np.maximum(high, low)
+    for _ in range(45):
+        left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
+        worse = power(left) > power(right)
+        a, b = np.where(worse, left, a), np.where(worse, b, right)
+    middle = 0.5 * (a + b)
+    options = np.stack([low, middle, np.maximum(high, low)])
+    values = np.stack([power(option) for option in options])
+    return options[values.argmin(axis=0), np.arange(len(low))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirSide:
+    """Fan walls and their chillers; chiller power over the hours. fan_pu is inf where no speed holds the cold aisle."""
+
+    fan_pu: float
+    fan_power_kw: float
+    coil_kw: float
+    chiller_power_kw: np.ndarray
+    chiller_capacity_kw: np.ndarray
+
+
+def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide:
+    """Return the air share at the lowest fan speed that holds the cold aisle; full speed where none does."""
+    wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
+    chiller = catalogue.build(site, "eir_chiller", sizes["air_chiller"].card)
+    walls, machines = int(sizes["fan_wall"].count or 0), int(sizes["air_chiller"].count or 0)
+    spec, db = site.equipment, climate.hours(site).dry_bulb_c
+    water = spec.air_chiller.chilled_water_c
+    heat = it_load(site, setting).air_kw
+    fan_pu = min(wall.required_fan_pu(heat, walls, water, spec.fan_wall.supply_air_max_c), 1.0)
+    fans = walls * wall.fan_power_kw(fan_pu)
+    coil = heat + fans
+    return AirSide(
+        fan_pu=fan_pu, fan_power_kw=fans, coil_kw=coil, chiller_power_kw=chiller.power_kw(coil, machines, water, db),
+        chiller_capacity_kw=chiller.capacity_at_kw(water, db),
+    )  # fmt: skip
+
+
+def worst(limit: str, place: str, spare: np.ndarray, unit: str, hours: Mapping[str, Any]) -> Margin:
+    """Return the margin of the hour with the least to spare; its time is the hour's place in the day."""
+    at = int(np.argmin(spare))
+    where = f"{place}, {hours['date'][at]} {int(hours['hour_of_day'][at]):02d}:00"
+    return Margin(limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(spare[at]), unit, "static")
+
+
+def heat_path_margins(site: Site, setting: Setting, sizes: Mapping[str, Size], rejection: Rejection) -> list[Margin]:
+    """Return the static margins from junction to ambient, with one unit of each redundant group out."""
+    load, hours = it_load(site, setting), _dated(site)
+    cdus, flow = int(sizes["cdu"].count or 0), sizes["cdu_flow"].value
+    rows = _rack_margins(site, setting)
+    cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
+    card, pump = sizes["cdu"].card, sizes["fws_pump"].card
+    for out, place in _outages(site.equipment.cdu.redundancy, "cdu"):
+        running = cdus - out
+        if running < 1:
+            rows.append(_static("cdu_duty", place, -load.liquid_kw, "kw"))
+            continue
+        point = fws_point(site, setting, card, pump, running)
+        rows += [
+            _static("cdu_flow", place, flow - load.tcs_flow_l_per_min / running, "l_per_min"),
+            _static("cdu_duty", place, point.hx_spare_kw, "kw"),
+        ]
+        if np.isfinite(point.flow_kg_per_s):
+            rows.append(_static("fws_flow", place, sizes["fws_pump"].value - point.flow_kg_per_s, "kg_per_s"))
+    point = fws_point(site, setting, card, pump, cdus) if cdus else None
+    if point is None or not np.isfinite(point.flow_kg_per_s):
+        return rows
+    rows.append(worst("heat_rejection", "all running", -rejection.short_kw, "kw", hours))
+    cell = sizes["dry_cooler"].card
+    machine = catalogue.build(site, "chiller", sizes["chiller"].card)
+    cap = machine.capacity_at_kw(setting.fws_supply_c, hours["dry_bulb_c"])
+    for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
+        spare = dry_cooler_most_kw(site, cell, cells, point) + max(machines - out, 0) * cap - point.heat_kw
+        rows.append(worst("heat_rejection", place, spare, "kw", hours))
+    for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
+        spare = dry_cooler_most_kw(site, cell, cells - out, point) + machines * cap - point.heat_kw
+        rows.append(worst("heat_rejection", place, spare, "kw", hours))
+    volume_l = 1e3 * sizes["buffer"].value
+    rows.append(_static("loop_volume", "fws", volume_l - machine.loop_l_per_kw_min * machines * machine.capacity_kw, "l"))
+    return rows
+
+
+def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np.ndarray:
+    """Return the duty of the running cells with all fans at full speed, over the hours."""
+    db = climate.hours(site).dry_bulb_c
+    cell = catalogue.build(site, "dry_cooler", card)
+    if cells < 1:
+        return np.zeros(len(db))
+    return cells * cell.duty_kw(1.0, point.return_c, db, point.flow_kg_per_s / cells, climate.air_density_pu(site))
+
+
+def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list[Margin]:
+    """Return the static margins of the air share, with one unit out."""
+    wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
+    air, spec, rows = air_side(site, setting, sizes), site.equipment, []
+    heat, water = it_load(site, setting).air_kw, spec.air_chiller.chilled_water_c
+    walls, machines = int(sizes["fan_wall"].count or 0), int(sizes["air_chiller"].count or 0)
+    for out, place in _outages(spec.fan_wall.redundancy, "fan wall"):
+        if walls - out < 1:
+            rows.append(_static("cold_aisle", place, -heat, "kw"))
+            continue
+        hottest = wall.cold_aisle_at_c(heat, walls - out, 1.0, water)
+        rows.append(_static("cold_aisle", place, spec.fan_wall.supply_air_max_c - hottest, "k"))
+    for out, place in _outages(spec.air_chiller.redundancy, "air chiller"):
+        spare = (machines - out) * air.chiller_capacity_kw - air.coil_kw
+        rows.append(worst("air_chiller_capacity", place, spare, "kw", _dated(site)))
+    return rows
+
+
+def _outages(redundancy: str, unit: str) -> list[tuple[int, str]]:
+    return [(0, "all running"), (1, f"one {unit} out")] if redundancy == "n+1" else [(0, "all running")]
+
+
+def _static(limit: str, place: str, margin: float, unit: str) -> Margin:
+    return Margin(limit, "static", place, 0.0, float(margin), unit, "static")
+
+
+def _dated(site: Site) -> Mapping[str, Any]:
+    hours = climate.hours(site)
+    return {"date": hours.date, "hour_of_day": hours.hour_of_day, "dry_bulb_c": hours.dry_bulb_c}
+
+
+def setting_margins(site: Site, setting: Setting) -> list[Margin]:
+    """Return the limits that a setting breaks whatever the sizes."""
+    if tcs_supply_c(setting) >= rack(site).return_target_c:
+        return [_static("rack_flow", "rack", rack(site).return_target_c - tcs_supply_c(setting), "k")]
+    return [m for m in _rack_margins(site, setting) if m.margin < 0.0]
+
+
+def _rack_margins(site: Site, setting: Setting) -> list[Margin]:
+    load, r = it_load(site, setting), rack(site)
+    return [
+        _static("junction", "rack", r.junction_max_c - load.peak_junction_c, "k"),
+        _static("tcs_supply", "rack", r.supply_max_c - tcs_supply_c(setting), "k"),
+        _static("rack_flow", "rack", r.flow_max_l_per_min - load.rack_flow_l_per_min, "l_per_min"),
+    ]
