@@ -1,0 +1,94 @@
+"""The command line: parse, call, print, exit code.
+
+0 done and holds; 1 wrong input or wrong usage; 2 proven infeasible; 3 does not hold (or stopped before it was
+shown to); 70 internal error.
+"""
+
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from codesign import cli_cards
+from codesign.errors import InputError
+
+OK, WRONG_INPUT, INFEASIBLE, DOES_NOT_HOLD, INTERNAL = 0, 1, 2, 3, 70
+DISTRIBUTION = "codesign-dc"
+
+_UsageError = typer.BadParameter.__mro__[1]
+_ClickException = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name=DISTRIBUTION, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+cli_cards.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(version())
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Co-design of the power, cooling and schedule of a data centre for AI training."""
+
+
+def version() -> str:
+    """Return the distribution's name and version."""
+    try:
+        return f"{DISTRIBUTION} {metadata.version(DISTRIBUTION)}"
+    except metadata.PackageNotFoundError:
+        return f"{DISTRIBUTION}, not installed (a checkout)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code; no exception leaves it."""
+    try:
+        code = app(
+            args=list(sys.argv[1:] if arguments is None else arguments),
+            prog_name=DISTRIBUTION,
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except _ClickException as error:
+        error.show()  # type: ignore[attr-defined]
+        return WRONG_INPUT
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # whoever read the output has left: nothing to flush
+        return OK
+    except OSError as error:
+        if error.filename is None:
+            return _internal()
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return WRONG_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; nothing is saved", file=sys.stderr)
+        return DOES_NOT_HOLD
+    except Exception:
+        return _internal()
+    return code if isinstance(code, int) else OK
+
+
+def _internal() -> int:
+    traceback.print_exc()
+    print(
+        f"\nThis is an error of {DISTRIBUTION}, not of your input. Please report it in the project's issues with\n"
+        f"the lines above, the command, the site's folder, and: {version()},\n"
+        f"Python {platform.python_version()}, {platform.platform()}",
+        file=sys.stderr,
+    )
+    return INTERNAL
