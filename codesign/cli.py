@@ -86,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _internal() -> int:
     traceback.print_exc()
     print(
-        f"\nThis is an error of {DISTRIBUTION}, not of your input. Please report it in the project's issues with\n"
-        f"the lines above, the command, the site's folder, and: {version()},\n"
+        f"\nThis is an error of {DISTRIBUTION}, not of your input. Please report it in the project's issues\n"
+        f"with the lines above, the command, the site's folder, and: {version()},\n"
         f"Python {platform.python_version()}, {platform.platform()}",
         file=sys.stderr,
     )
