@@ -22,6 +22,11 @@ GRADES = "A read in the original; B a maker's number in a transcription; C secon
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
+At = Annotated[
+    list[str] | None,
+    typer.Option("--at", metavar="KEY=VALUE", help="A point to evaluate the physics at; may be repeated."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
@@ -37,15 +42,20 @@ def schema() -> None:
 
 
 def cards(
-    component: Annotated[str | None, typer.Argument(help="Only the cards of this component.")] = None,
+    component: Annotated[
+        str | None, typer.Argument(help="Only the cards of this component; COMPONENT/NAME shows one card.")
+    ] = None,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """List what can be bought: source, grade, licence, cost."""
     from codesign import catalogue
 
     if component is not None and "/" in component:
-        card(component, as_json=as_json)
+        card(component, at, as_json)
         return
+    if at:
+        raise InputError([Fault("cards", "--at", at[0], "COMPONENT/NAME before it", None)])
     found = catalogue.cards(component)
     if as_json:
         print(json.dumps({f"{each.component}/{each.name}": _described(each) for each in found}, indent=2))
@@ -64,12 +74,7 @@ def cards(
 
 def card(
     name: Annotated[str, typer.Argument(metavar="COMPONENT/NAME", help="For example rack/gb200-nvl72.")],
-    at: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--at", metavar="KEY=VALUE", help="A point to evaluate the physics at; may be repeated."
-        ),
-    ] = None,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """Show one card and evaluate its physics at a point."""
