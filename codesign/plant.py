@@ -62,6 +62,10 @@ SIZES = (
 )  # fmt: skip
 
 
+FAN_RAMP_PU_PER_S = 1 / 30
+"""Fan drives, rest to full speed in 30 s; E: drives are set to 20-60 s, for the belts and against surges."""
+
+
 class Limit(NamedTuple):
     """A limit's excess (<= 0 holds), its unit, its natural scale in that unit, and where it is."""
 
@@ -325,6 +329,16 @@ class Plant:
         }
         racks = sum(group.racks * group.rack.stored_kj(self._of(group, x)) for group in self.groups)
         return racks + self.cdu.stored_kj(x, p["cdu_count"]) + sum(kj * x[node] for node, kj in held.items())
+
+    def ramps(self, p: Values) -> dict[str, Value]:
+        """Largest change of a control in one second; a control that is not named follows at once."""
+        share_per_s = self.chiller.ramp_pu_per_min / 60
+        return {
+            "chiller_kw": share_per_s * p["chiller_count"] * self.chiller.capacity_kw,
+            "air_chiller_kw": share_per_s * p["air_chiller_count"] * self.air_chiller.capacity_kw,
+            "fan_pu": FAN_RAMP_PU_PER_S,
+            "fan_wall_pu": FAN_RAMP_PU_PER_S,
+        }
 
     # limits
     def limits(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Limit]:

@@ -1,14 +1,14 @@
 """The check: a plan's sizes and schedule against the nonlinear plant, in closed loop, in every scenario.
 
-    steady        where a run starts                        scenarios     what happens, and who knows it when
-    stack         the plant as CasADi functions             integrate     the judge's integrator
-    ocp           the optimal control problem               margins       what the judges read
-    controller    solve, fall back, answer                  sensitivity   what a size would change
-    closed_loop   controller against plant                  runs          one scenario from start to verdict
+    steady        where a run starts                scenarios     what happens, and who knows it when
+    stack         the plant as CasADi functions     integrate     the judge's integrator
+    ocp           the optimal control problem       margins       what the judges read
+    controller    solve, fall back, answer          sensitivity   what a size would change
+    closed_loop   controller against plant          runs          one scenario from start to verdict
 
-Static limits are judged first; when one is broken no scenario is run. The verdict on a scenario comes from CVODES and
-from the waveform, never from the controller's own prediction; the model error of the controller (one Radau stage) is a
-back-off inside it.
+Static limits are judged first; when one is broken no scenario is run. The verdict on a scenario comes from
+CVODES and from the waveform, never from the controller's own prediction; the model error of the controller
+(one Radau stage) is a back-off inside it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from codesign import steady
 from codesign.checking.runs import Progress, run
 from codesign.checking.scenarios import names
+from codesign.checking.steady import static_margins
 from codesign.design import Check, Plan
 from codesign.site import Site
 
@@ -34,13 +34,13 @@ def check(
 
     scenarios       ids to run, by default all that the site asks for
     log             print one line a solve on stderr
-    progress        called with scenario, steps done and steps; with several workers once, at each scenario's end
+    progress        called with scenario, steps done and steps; with several workers at each scenario's end
     stop_on_static  run no scenario when a static limit is broken
-    workers         processes; above 1 each scenario runs in a fresh one (call from under `if __name__ == "__main__"`)
+    workers         processes; above 1 each scenario runs in a fresh one (the caller's module guards its main)
     """
     began = time.monotonic()
     asked = names(site) if scenarios is None else tuple(scenarios)
-    static = tuple(steady.static_margins(site, plan))
+    static = static_margins(site, plan)
     runs = () if stop_on_static and any(row.margin < 0.0 for row in static) else asked
     if workers > 1 and len(runs) > 1:
         results = []
@@ -52,6 +52,5 @@ def check(
     else:
         results = [run(site, plan, name, log=log, progress=progress) for name in runs]
     skipped = tuple(f"scenario {name}" for name in dict.fromkeys((*names(site), *asked)) if name not in runs)
-    return Check(
-        static=static, scenarios=tuple(results), covered=runs, not_covered=skipped, seconds=time.monotonic() - began
-    )
+    seconds = time.monotonic() - began
+    return Check(static=static, scenarios=tuple(results), covered=runs, not_covered=skipped, seconds=seconds)

@@ -44,15 +44,14 @@ def run(
     status = "complete"
     controller.forget()
     for k in range(line.steps):
-        rows, known = slice(k, k + line.horizon), line.known(k)
+        known, d = line.known(k), line.actual[k]
         if meter is not None and k == 0:
-            meter.rest(float(stack.output_of(meter.rule.output, x, line.control_reference[0], known[0], start.p)))
+            first = stack.output_of(meter.rule.output, x, line.control_reference[0], known[0], start.p)
+            meter.rest(float(first))
         recorded = meter.recorded if meter is not None else Recorded()
-        references = line.control_reference[rows], line.state_reference[rows]
-        move = controller.move(Data(x, start.p, known, *references, last_u, recorded))
-        moves.append(move)
-        d = line.actual[k]
+        move = controller.move(Data(x, start.p, known, *line.references(k), last_u, recorded))
         u = controller.obey(move.controls[0], d, start.p)
+        moves.append(move)
         if meter is not None:
             meter.add(float(stack.output_of(meter.rule.output, x, u, d, start.p)))
         try:
@@ -78,7 +77,7 @@ class Meter:
 
     def rest(self, sample: float) -> None:
         """Start from rest at `sample`: filtered zero."""
-        self.memory = [-self.pole * sample] + [0.0] * (self.rule.sections - 1)
+        self.memory = [-sample] + [0.0] * (self.rule.sections - 1)
 
     def add(self, sample: float) -> None:
         if not self.samples:

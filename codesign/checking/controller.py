@@ -1,8 +1,8 @@
 """The controller: model predictive, warm started, with a recorded fallback; it always answers.
 
-warm solve -> cold solve -> the tail of the last accepted moves (held, then their last one). Every status is kept; what was
-applied and what the solver said are never confused. The slacks of the first solve that needs any name the limit, the
-time and the amount that no admissible control avoids, in the model's eyes; margins are the judge's.
+warm solve -> cold solve -> the tail of the last accepted moves (their last one held). Every status is kept.
+The slacks of the first solve that needs any name the limit, the time and the amount that no admissible
+control avoids in the model's eyes; margins are the judge's.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Controller:
         return Move(problem.controls(solution.primal), kind, " > ".join(statuses), iterations, unmet)
 
     def obey(self, u: Vector, d: Vector, p: Vector) -> Vector:
-        """Return controls that no machine refuses: the solver's residue is taken off those that break a hard limit."""
+        """Return controls that no machine refuses: cut by the least share that obeys the hard limits."""
         stack = self.problem.stack
         u = np.clip(u, 0.0, stack.control_high)
         for share in SHRINK:

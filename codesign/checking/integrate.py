@@ -1,8 +1,9 @@
-"""The judge's integrator: CVODES on the plant's own rates; knows no controller and no optimal control problem.
+"""The judge's integrator: CVODES on the plant's own rates; knows no controller and no optimal control
+problem.
 
-Tolerances 1e-9 relative and absolute (states in their own units); dense output at least every step/20 or every 0.05 s,
-whichever is longer, both ends included. The net heat and the heat carried are integrated as quadratures beside the states,
-under the same error control.
+Tolerances 1e-9 relative and absolute (states in their own units); dense output every step/20 or every 0.05 s,
+whichever is longer, both ends included. The net heat and the heat that enters are integrated as quadratures
+beside the states, under the same error control.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class IntegrationError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One interval of constant controls and disturbances: dense states, one row a time (both ends), and its heat."""
+    """One interval of constant controls and disturbances: dense states, one row a time, and its heat."""
 
     times_s: Vector
     states: Vector
@@ -44,7 +45,8 @@ class Integrator:
         self.times_s = np.linspace(0.0, step_s, self.points + 1)
         counts = [len(names) for names in (stack.states, stack.controls, stack.disturbances, stack.sizes)]
         x, u, d, p = (ca.SX.sym(letter, count) for letter, count in zip("xudp", counts, strict=True))
-        given = {"x": x, "p": ca.vertcat(u, d, p), "ode": stack.rate(x, u, d, p), "quad": stack.heat(x, u, d, p)}
+        rate, heat = stack.rate(x, u, d, p), stack.heat(x, u, d, p)
+        given = {"x": x, "p": ca.vertcat(u, d, p), "ode": rate, "quad": heat}
         options = {"reltol": RELATIVE, "abstol": ABSOLUTE, "quad_err_con": True, "max_num_steps": 100_000}
         self.step = ca.integrator("judge", "cvodes", given, 0.0, list(self.times_s[1:]), options)
 

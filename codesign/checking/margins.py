@@ -2,10 +2,10 @@
 
 judge        from
 integrated   every limit of the plant at every dense output of every interval, with that interval's controls
-waveform     the range rule on the samples at the steps' starts, high-passed; the output was at rest before the first
+waveform     the range rule on its samples (at steps' starts), high-passed; at rest before the first
 
-Whatever lies within TOLERANCE_PU of a limit's natural size of the limit (1e-3 K, 1e-5 MW) is taken to lie on it: that is the
-resolution of controls and start, far above the integrator's.
+What lies beyond a limit by less than TOLERANCE_PU of its natural size (1e-3 K, 1e-5 MW) is taken to lie on
+it: that is the resolution of controls and start, far above the integrator's.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def integrated(
     return tuple(worst.values())
 
 
-def waveform(rule: RangeRule, scenario: str, step_s: float, samples: Vector) -> Margin:
-    """Return the margin of the range rule; its time is the later sample of the widest pair."""
-    filtered = samples
+def waveform(rule: RangeRule, scenario: str, step_s: float, output: Vector) -> Margin:
+    """Return the margin of the range rule on an output read at every step; its time ends the widest pair."""
+    filtered = output
     for _ in range(rule.sections):
         filtered = workload.high_pass(filtered, 0.0, rule.pole(step_s))
     widest, when = 0.0, 0
@@ -64,6 +64,7 @@ def settle(margin: float, scale: float) -> float:
 def energy_residual_pu(stack: Stack, intervals: Sequence[Interval], u: Vector, d: Vector, p: Vector) -> float:
     """Return |heat in - heat out - rise of the stored heat| over the heat carried, for the whole run."""
     ends = np.vstack([intervals[0].states[0], intervals[-1].end])
-    stored = stack.evaluate(stack.output, ends, u[[0, -1]], d[[0, -1]], p)[:, stack.outputs.index("stored_kj")]
+    outputs = stack.evaluate(stack.output, ends, u[[0, -1]], d[[0, -1]], p)
+    stored = outputs[:, stack.outputs.index("stored_kj")]
     net = sum(interval.net_heat_kj for interval in intervals)
     return abs(net - float(stored[1] - stored[0])) / sum(abs(interval.heat_kj) for interval in intervals)

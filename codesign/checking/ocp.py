@@ -1,17 +1,22 @@
 """The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
 
 min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2 + RHO 1'e_k
-s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)        Radau IIA of one or two stages; its last stage is x_{k+1}
-      h(x_k, u_k, d_k, p)/sh + back_off <= e_k                 limits at both ends of every interval, exact L1 penalty
+s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two stages; the last is x_{k+1}
+      h(x_k, u_k, d_k, p)/sh + back_off <= e_k             limits at both ends, exact L1 penalty
       h(x_{k+1}, u_k, d_k, p)/sh + back_off <= e_k
-      h(u_k, d_k, p)/sh <= 0                                   limits of the controls alone, hard
-      |y_j - y_i| <= R + e_j,   (j - i) dt <= window           range rule on a high-passed output, recorded past included
+      h(u_k, d_k, p)/sh <= 0                               limits of the controls alone, hard
+      |u_k - u_{k-1}| <= ramp dt                           slow controls, hard
+      |y_j - y_i| <= R + e_j,   (j - i) dt <= window       range rule on a high-passed output and its past
 
-With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all others with
-their slacks; sizes and start are parameters, so that the multipliers lam_p are the sensitivities of the margin.
+With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all
+others with their slacks; sizes and start are parameters: the multipliers lam_p are the sensitivities of the
+margin.
 
-The whole programme is SX; IPOPT with MUMPS. Scales and the exactness of the penalty (RHO above 20 times the largest
-multiplier seen) were measured, not derived.
+A law that holds its input at the end of a range has a kink there, on which a solve may step to and fro: it is
+accepted after four iterations within 1e-4 (scaled), and its status says so.
+
+The whole programme is SX; IPOPT with MUMPS. The penalty is exact while RHO is above the largest multiplier
+(here 20 times the largest seen); scales and options were measured, not derived.
 """
 
 from __future__ import annotations
@@ -33,13 +38,19 @@ RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
 COLD: dict[str, Any] = {
     "print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes", "ipopt.bound_relax_factor": 0.0,
     "ipopt.mumps_permuting_scaling": 0, "ipopt.mumps_scaling": 0, "ipopt.max_iter": 300, "ipopt.tol": 1e-6,
-    "ipopt.acceptable_tol": 1e-5,
+    "ipopt.acceptable_tol": 1e-4, "ipopt.acceptable_iter": 4, "ipopt.acceptable_constr_viol_tol": 1e-4,
+    "ipopt.acceptable_compl_inf_tol": 1e-4,
 }  # fmt: skip
 WARM: dict[str, Any] = {
-    **COLD, "ipopt.warm_start_init_point": "yes", "ipopt.mu_init": 1e-6, "ipopt.tol": 1e-5, "ipopt.max_iter": 80,
+    **COLD, "ipopt.tol": 1e-5, "ipopt.max_iter": 80,
+    "ipopt.warm_start_init_point": "yes", "ipopt.mu_init": 1e-6,
     "ipopt.warm_start_bound_push": 1e-8, "ipopt.warm_start_bound_frac": 1e-8,
     "ipopt.warm_start_slack_bound_push": 1e-8, "ipopt.warm_start_slack_bound_frac": 1e-8,
     "ipopt.warm_start_mult_bound_push": 1e-8,
+}  # fmt: skip
+PRECISE: dict[str, Any] = {
+    **COLD, "ipopt.tol": 1e-8, "ipopt.acceptable_tol": 1e-6, "ipopt.acceptable_iter": 15,
+    "ipopt.max_iter": 500,
 }  # fmt: skip
 SOLVED = ("Solve_Succeeded", "Solved_To_Acceptable_Level")
 
@@ -48,7 +59,7 @@ SOLVED = ("Solve_Succeeded", "Solved_To_Acceptable_Level")
 class RangeRule:
     """Largest range of an output, after a high-pass of first-order sections in cascade, in any window.
 
-    y_k = a (y_{k-1} + v_k - v_{k-1}),  a = 1/(1 + 2 pi f dt)   (one section, input v sampled at the step's start)
+    y_k = a y_{k-1} + v_k - v_{k-1},  a = exp(-2 pi f dt)  one section; exact just after each step of a held v
     """
 
     name: str
@@ -62,9 +73,11 @@ class RangeRule:
     back_off: float = 0.0  # kept off the limit by the controller, in `unit`
 
     def pole(self, step_s: float) -> float:
-        return 1.0 / (1.0 + 2.0 * np.pi * self.high_pass_hz * step_s)
+        """Return a."""
+        return float(np.exp(-2.0 * np.pi * self.high_pass_hz * step_s))
 
     def lags(self, step_s: float) -> int:
+        """Return the longest lag inside the window, in steps."""
         return int(np.floor(self.window_s / step_s + 1e-9))
 
     @property
@@ -72,11 +85,11 @@ class RangeRule:
         return 0.1 * self.limit
 
     def advance(self, memory: Any, sample: Any, pole: float) -> tuple[list[Any], Any]:
-        """Return the sections' next memory and the filtered sample; memory is a (y - v) of the sample before."""
+        """Return the sections' next memory and the filtered sample; a memory is a y - v of the last one."""
         after, value = [], sample
         for section in memory:
-            filtered = section + pole * value
-            after.append(pole * (filtered - value))
+            filtered = section + value
+            after.append(pole * filtered - value)
             value = filtered
         return after, value
 
@@ -144,7 +157,9 @@ class Problem:
         self._penalty: ca.SX = ca.SX(0)
         self._build()
 
-    def _variable(self, name: str, count: int, low: float = -np.inf, high: Any = np.inf) -> tuple[ca.SX, slice]:
+    def _variable(
+        self, name: str, count: int, low: float = -np.inf, high: Any = np.inf
+    ) -> tuple[ca.SX, slice]:
         symbol, start = ca.SX.sym(name, count), len(self._low)
         self._w.append(symbol)
         self._low += [low] * count
@@ -191,11 +206,14 @@ class Problem:
             self.at_u.append(at)
             u = scaled_u * s.control_scale
             after = self._step(k, x, u, d, p)
+            self._ramps(k, u - u_before, s.ramp(p) * self.step_s)
             e, at = self._slack(f"e{k}", len(self.soft))
             self.at_e.append(at)
             self._limits(k, x, after, u, d, p, e)
             if self.rule is not None:
-                memory = self._range(k, s.output_of(self.rule.output, x, u, d, p), memory, given["past"], filtered)
+                memory = self._range(
+                    k, s.output_of(self.rule.output, x, u, d, p), memory, given["past"], filtered
+                )
             pull = (after - given["xr"][:, k]) / s.state_scale
             self._cost += W_U * ca.sumsqr(scaled_u - given["ur"][:, k] / s.control_scale)
             self._cost += W_MOVE * ca.sumsqr((u - u_before) / s.control_scale)
@@ -225,8 +243,15 @@ class Problem:
             self._equal(k, f"step {i}", (point - x - self.step_s * moved) / s.state_scale)
         return points[-1]
 
+    def _ramps(self, k: int, change: ca.SX, most: ca.SX) -> None:
+        """Add the slow controls' largest change, up and down."""
+        for j, i in enumerate(self.stack.slow):
+            name, scale = self.stack.controls[i], self.stack.control_scale[i]
+            up, down = (change[i] - most[j]) / scale, (-change[i] - most[j]) / scale
+            self._at_most_zero(k, {f"{name} up": up, f"{name} down": down})
+
     def _limits(self, k: int, x: ca.SX, after: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX, e: ca.SX) -> None:
-        """Add the limits at both ends of the interval; at the given start only those that the controls act on."""
+        """Add the limits at both ends of the interval; at the given start those that the controls act on."""
         limits = self.stack.limits
         scale = np.array([limit.scale for limit in limits])
         for end, point in enumerate((x, after)):
@@ -235,12 +260,18 @@ class Problem:
             def imposed(i: int, end: int = end) -> bool:
                 return end == 0 if limits[i].hard else end == 1 or k > 0 or limits[i].steerable
 
-            rows = {i: value[i] + self.back_off[i] / scale[i] - e[j] for j, i in enumerate(self.soft) if imposed(i)}
+            rows = {
+                i: value[i] + self.back_off[i] / scale[i] - e[j]
+                for j, i in enumerate(self.soft)
+                if imposed(i)
+            }
             rows |= {i: value[i] for i in self.hard if imposed(i)}
             rows |= {i: value[i] + self.t for i in self.aimed if imposed(i)}
             self._at_most_zero(k, {f"{limits[i].key} {end}": row for i, row in rows.items()})
 
-    def _range(self, k: int, sample: ca.SX, memory: list[Any], past: ca.SX, filtered: list[ca.SX]) -> list[Any]:
+    def _range(
+        self, k: int, sample: ca.SX, memory: list[Any], past: ca.SX, filtered: list[ca.SX]
+    ) -> list[Any]:
         """Add the range rule's rows of stage k against every stage and recorded sample inside the window."""
         rule = self.rule
         assert rule is not None
@@ -253,14 +284,14 @@ class Problem:
         self.at_range.append(at)
         allowed = (rule.limit - rule.back_off) / rule.scale + (-e if aimed else e)
         rows = {"lowest": y - past[0, k] / rule.scale, "highest": past[1, k] / rule.scale - y}
-        for lag in range(1, min(k, rule.lags(self.step_s)) + 1):
-            rows |= {f"up {lag}": y - filtered[k - lag], f"down {lag}": filtered[k - lag] - y}
+        for lag, earlier in enumerate(reversed(filtered[-rule.lags(self.step_s) :]), start=1):
+            rows |= {f"up {lag}": y - earlier, f"down {lag}": earlier - y}
         self._at_most_zero(k, {f"{rule.name} {name}": row - allowed for name, row in rows.items()})
         filtered.append(y)
         return [kept[i] * rule.scale for i in range(rule.sections)]
 
     def parameters(self, data: Data) -> Vector:
-        """Return the parameter vector; the range rule's past is folded into its lowest and highest sample a stage."""
+        """Return the parameter vector; of the range rule's past, each stage's extremes."""
         parts = [data.start, data.sizes, data.disturbances, data.control_reference, data.state_reference,
                  data.last_control]  # fmt: skip
         flat = [np.asarray(part, dtype=float).ravel() for part in parts]
@@ -269,7 +300,9 @@ class Problem:
             back = [max(0, self.rule.lags(self.step_s) - k) for k in range(self.horizon)]
             inside = [samples[max(0, len(samples) - lags) :] if lags else () for lags in back]
             flat.append(np.array(data.recorded.memory))
-            flat.append(np.array([[min(part, default=FAR), max(part, default=-FAR)] for part in inside]).ravel())
+            flat.append(
+                np.array([[min(part, default=FAR), max(part, default=-FAR)] for part in inside]).ravel()
+            )
         return np.concatenate(flat)
 
     def guess(self, data: Data) -> Vector:
@@ -284,15 +317,19 @@ class Problem:
         return w
 
     def shifted(self, solution: Solution, steps: int) -> Solution:
-        """Return a solution moved `steps` stages ahead, its last stage repeated; rows without a partner get zero."""
+        """Return a solution `steps` stages on, its last stage repeated; rows without a partner get zero."""
         source = np.minimum(np.arange(self.horizon) + steps, self.horizon - 1)
         first = 1 if self.target else 0
         stages = np.arange(first, len(self._low)).reshape(self.horizon, -1)
         moved = np.concatenate([np.arange(first), stages[source].ravel()])
         lam_g = np.zeros_like(solution.lam_g)
         for k, j in enumerate(source):
-            pairs = [(row, self._labels[j][name]) for name, row in self._labels[k].items() if name in self._labels[j]]
-            rows, origins = zip(*pairs, strict=True)
+            pairs = [
+                (row, self._labels[j][name])
+                for name, row in self._labels[k].items()
+                if name in self._labels[j]
+            ]
+            rows, origins = zip(*pairs, strict=True)  # every stage has its step's rows
             lam_g[list(rows)] = solution.lam_g[list(origins)]
         return replace(solution, primal=solution.primal[moved], lam_x=solution.lam_x[moved], lam_g=lam_g)
 
@@ -321,9 +358,9 @@ class Problem:
 class Solver:
     """IPOPT on a problem, cold and warm from the same derivatives."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, options: dict[str, Any] = COLD) -> None:
         self.problem = problem
-        self.cold = ca.nlpsol("cold", "ipopt", problem.symbols, COLD)
+        self.cold = ca.nlpsol("cold", "ipopt", problem.symbols, options)
         shared = {"jac_g": "nlp_jac_g", "grad_f": "nlp_grad_f", "hess_lag": "nlp_hess_l"}
         again = {key: self.cold.get_function(name) for key, name in shared.items()}
         self.warm = ca.nlpsol("warm", "ipopt", problem.symbols, {**WARM, **again})

@@ -24,7 +24,8 @@ Progress = Callable[[str, int, int], None]  # scenario, steps done, steps
 BACK_OFF = {"k": 0.3, "c": 0.3, "mw": 1e-3, "mwh": 1e-5, "kw": 1.0}
 """What the controller keeps off a limit for its own model's error, by the limit's unit.
 
-Radau-1 against CVODES, measured: 0.13-0.29 K on junctions (largest right after a trip); powers follow at once.
+Radau-1 against CVODES, measured: 0.13-0.29 K on junctions (largest right after a trip); powers follow at
+once.
 """
 
 
@@ -38,29 +39,36 @@ def run(
     begin = start(site, plan)
     line, rule = timeline(site, plan, begin, scenario), range_rule(site)
     tell = None if progress is None else partial(progress, scenario)
-    controller, integrator = Controller(problem(begin.stack, line, rule)), Integrator(begin.stack, line.step_s)
+    controller, integrator = (
+        Controller(problem(begin.stack, line, rule)),
+        Integrator(begin.stack, line.step_s),
+    )
     record = closed_loop.run(begin, line, controller, integrator, rule, tell)
     if log:
         for step, move in enumerate(record.moves):
             slack = " ".join(f"{key}@{stage}:{most:.3g}" for key, (stage, most) in move.unmet.items())
-            text = f"{scenario} {step * line.step_s:g} s {move.kind} {move.iterations} it {move.status} {slack}"
+            text = (
+                f"{scenario} {step * line.step_s:g} s {move.kind} {move.iterations} it {move.status} {slack}"
+            )
             print(text, file=sys.stderr)
     return judge(begin, line, rule, record)
 
 
 def problem(stack: Stack, line: Timeline, rule: RangeRule | None, order: int = 1) -> Problem:
-    """Return the controller's programme for a timeline; the plant-wide states are pulled to the plan, not each rack's."""
+    """Return the controller's programme; states of the whole plant are pulled to the plan, racks' are not."""
     back_off = np.array([0.0 if limit.hard else BACK_OFF.get(limit.unit, 0.0) for limit in stack.limits])
     tracked = [name for name in stack.states if "." not in name]
-    return Problem(stack, line.horizon, line.step_s, rule=rule, order=order, back_off=back_off, tracked=tracked)
+    return Problem(
+        stack, line.horizon, line.step_s, rule=rule, order=order, back_off=back_off, tracked=tracked
+    )
 
 
 def range_rule(site: Site) -> RangeRule:
     """Return the site's window rule at the POI."""
     return RangeRule(
         name="poi_window", place="poi", output="poi_mw", unit="mw", limit=workload.window_limit_mw(site),
-        window_s=site.poi.window_s, high_pass_hz=site.poi.band_hz[0], sections=site.poi.filter_order,
-        back_off=RANGE_BACK_OFF_PU * workload.window_limit_mw(site),
+        window_s=site.poi.window_s, high_pass_hz=site.poi.band_hz[0],
+        sections=site.poi.filter_order, back_off=RANGE_BACK_OFF_PU * workload.window_limit_mw(site),
     )  # fmt: skip
 
 
@@ -72,7 +80,8 @@ def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run
     samples = outputs[:-1, stack.outputs.index(rule.output)]
     rows_of_limits = margins.integrated(stack, line.id, line.step_s, record.intervals, u, d, begin.p)
     return ScenarioResult(
-        id=line.id, hour=begin.hour, status=record.status, time_s=tuple(float(k * line.step_s) for k in range(len(states))),
+        id=line.id, hour=begin.hour, status=record.status,
+        time_s=tuple(float(k * line.step_s) for k in range(len(states))),
         states=_table(stack.states, states), controls=_table(stack.controls, u[rows]),
         disturbances=_table(stack.disturbances, d[rows]), outputs=_table(stack.outputs, outputs),
         margins=(*rows_of_limits, margins.waveform(rule, line.id, line.step_s, samples)),

@@ -1,14 +1,15 @@
 """Scenario timelines: what happens at each step, and what the controller knows of it, and when.
 
-scenario            step          load                what happens
-nominal_hot         clock.step_s  real waveforms      nothing
-chiller_trip        5 s           cycle-mean power    running trim chillers lost for off_s, then reload linearly over reload_s
-cdu_pump_trip       clock.step_s  real waveforms      one CDU's pump coasts down; its standby starts after a delay, with a ramp
-job_abort_restart   clock.step_s  real waveforms      one job drops to idle_pu, returns after off_s with its profile
+scenario            load             what happens
+nominal_hot         waveforms        nothing
+chiller_trip        cycle mean       running trim chillers lost for off_s, then reload linearly over reload_s
+cdu_pump_trip       waveforms        one CDU's pump coasts down; its standby starts after a delay, with a ramp
+job_abort_restart   waveforms        one job drops to idle_pu, returns after off_s with its profile
 
-All at the hottest hour of the plan. Schedule and weather are known ahead; a fault from the step at which it happens, its
-further course (restart times, standby delay, the job's return) from then on. Within a step a disturbance is constant; a
-share that falls or returns within a step takes the lower of its values at the step's two ends.
+All at the hottest hour of the plan: chiller_trip in steps of 5 s, the others in equal parts, at most 0.5 s
+long, of the clock's step. Schedule and weather are known ahead; a fault from the step at which it happens,
+its further course (restart times, standby delay, the job's return) from then on. Within a step a disturbance
+is constant; a share that falls or returns within a step takes the lower of its values at the step's two ends.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import numpy as np
 
 from codesign import catalogue, workload
 from codesign.checking.stack import Vector
-from codesign.checking.steady import Start
+from codesign.checking.steady import Start, group
 from codesign.design import Plan
 from codesign.site import Site
 
-SLOW_STEP_S = 5.0
+SLOW_STEP_S, FINE_S = 5.0, 0.5
 SLOW_HORIZON, FAST_HORIZON_S, FAST_HORIZON = 40, 10.0, (10, 40)  # steps; s; least and most steps
+
+
+Fault = Callable[[Vector, float, Vector], None]  # times, step; writes the disturbances as they come
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class Timeline:
         seen = self.fault_step is None or step >= self.fault_step
         return (self.actual if seen else self.nominal)[step : step + self.horizon]
 
+    def references(self, step: int, steps: int | None = None) -> tuple[Vector, Vector]:
+        """Return the control and state references of the steps from `step` on, by default of a horizon."""
+        rows = slice(step, step + (self.horizon if steps is None else steps))
+        return self.control_reference[rows], self.state_reference[rows]
+
 
 def names(site: Site) -> tuple[str, ...]:
     """Return the scenarios that the site asks for, in the order of the table above."""
@@ -67,10 +76,11 @@ def _nominal_hot(site: Site, plan: Plan, start: Start) -> Timeline:
 
 def _cdu_pump_trip(site: Site, plan: Plan, start: Start) -> Timeline:
     scenario = site.scenarios.cdu_pump_trip
-    cdu = catalogue.build(site, "cdu", plan.sizes["cdu"].card)
+    cdu = catalogue.build(site, "cdu", str(plan.sizes["cdu"].card))
 
-    def fault(time_s: Vector, actual: Vector) -> None:
-        actual[:, _column(start, "cdu_available")] = _lower_end(cdu.pump_availability, time_s - scenario.at_s, site.clock.step_s)
+    def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
+        share = _lower_end(cdu.pump_availability, time_s - scenario.at_s, step_s)
+        actual[:, _column(start, "cdu_available")] = share
 
     return _fast(site, plan, start, "cdu_pump_trip", fault)
 
@@ -79,7 +89,7 @@ def _job_abort_restart(site: Site, plan: Plan, start: Start) -> Timeline:
     scenario = site.scenarios.job_abort_restart
     job = scenario.job or max(site.jobs, key=lambda name: site.jobs[name].racks)
 
-    def fault(time_s: Vector, actual: Vector) -> None:
+    def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
         gone = (time_s >= scenario.at_s - 1e-9) & (time_s < scenario.at_s + scenario.off_s - 1e-9)
         actual[gone, _column(start, f"{group(job, 0)}.level_pu")] = site.jobs[job].idle_pu
 
@@ -116,33 +126,34 @@ BUILDERS: dict[str, Callable[[Site, Plan, Start], Timeline]] = {
 }
 
 
-def group(job: str, copy: int) -> str:
-    """Return the plant's name of one job copy's racks."""
-    return f"{job}_{copy}"
-
-
-def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Callable[[Vector, Vector], None] | None) -> Timeline:
-    """Return a timeline on the clock's step with the schedule's waveforms and the plan's storage dispatch."""
-    step_s = site.clock.step_s
+def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) -> Timeline:
+    """Return a timeline with the schedule's waveforms and the plan's storage dispatch, in fine steps."""
+    step_s, parts = fine_step(site)
     horizon = int(np.clip(round(FAST_HORIZON_S / step_s), *FAST_HORIZON))
     steps = round(getattr(site.scenarios, name).duration_s / step_s)
     rows = steps + horizon
     nominal = np.tile(start.d, (rows, 1))
     for (job, copy), level in workload.levels(site, plan.schedule).items():
-        nominal[:, _column(start, f"{group(job, copy)}.level_pu")] = np.resize(level, rows)
+        nominal[:, _column(start, f"{group(job, copy)}.level_pu")] = np.resize(np.repeat(level, parts), rows)
     controls, states = np.tile(start.u, (rows, 1)), np.tile(start.x, (rows, 1))
-    for column, array, names in (
-        ("charge_mw", controls, start.stack.controls), ("discharge_mw", controls, start.stack.controls),
-        ("soc_mwh", states, start.stack.states),
-    ):  # fmt: skip
-        series = np.asarray(plan.dispatch[column])
-        shift = 1 if column == "soc_mwh" else 0  # the programme refers to the state at a step's end
-        place = names.index("storage_mwh" if shift else column)
-        array[:, place] = np.resize(np.roll(series, -shift), rows)
+    for column in ("charge_mw", "discharge_mw"):
+        series = np.repeat(plan.dispatch[column], parts)
+        controls[:, start.stack.controls.index(column)] = np.resize(series, rows)
+    energy = np.append(plan.dispatch["soc_mwh"], plan.dispatch["soc_mwh"][0])
+    ends = np.interp((np.arange(parts * (len(energy) - 1)) + 1.0) / parts, np.arange(len(energy)), energy)
+    states[:, start.stack.states.index("storage_mwh")] = np.resize(ends, rows)
     actual = nominal.copy()
     if fault is not None:
-        fault(np.arange(rows) * step_s, actual)
-    return Timeline(name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states)
+        fault(np.arange(rows) * step_s, step_s, actual)
+    return Timeline(
+        name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states
+    )
+
+
+def fine_step(site: Site) -> tuple[float, int]:
+    """Return the step of the fast scenarios and how many make a step of the clock."""
+    parts = int(np.ceil(site.clock.step_s / FINE_S - 1e-9))
+    return site.clock.step_s / parts, parts
 
 
 def _column(start: Start, name: str) -> int:
@@ -150,7 +161,7 @@ def _column(start: Start, name: str) -> int:
 
 
 def _lower_end(share: Callable[[float], float], time_s: Vector, step_s: float) -> Vector:
-    """Return a share's lower value at each step's two ends; what happens at a step's end belongs to the next step."""
+    """Return a share's lower value at each step's two ends; what happens at an end is the next step's."""
     just = 1e-9 * step_s
     return np.array([min(share(float(t) + just), share(float(t) + step_s - just)) for t in time_s])
 

@@ -1,12 +1,13 @@
 """What a size would change: the elastic margin oracle of one limit in one scenario, and its multipliers.
 
-max t  s.t. the controller's rows with every other limit elastic (exact penalty, beyond what the recorded run itself broke)
-and the target's rows h/sh + t <= 0, from the recorded state at the fault (or LEAD_STEPS before the worst instant, when that lies far behind it), with the disturbances as
-they came. Sizes and start are parameters, so for the programme's value v = -f: dv/dp = +lam_p (CasADi's sign; a test compares
-with finite differences). A start that a size sets moves with it (PROPORTIONAL).
+max t  s.t. the controller's rows, every other limit elastic (exact penalty, beyond what the recorded run
+itself broke), and the target's rows h/sh + t <= 0; from the recorded state at the fault (or LEAD_STEPS before
+the worst instant, when that lies far behind it), with the disturbances as they came. Sizes and start are
+parameters, so that for the programme's value v = -f: dv/dp = +lam_p (CasADi's sign; a test compares with
+finite differences). A start that is a share of a size moves with it (PROPORTIONAL).
 
-The oracle knows the whole course and has one Radau stage: its value is not a margin, its slopes are those of back-off
-cuts, which never enter a bound. Slopes of a solve that did not converge are discarded.
+The oracle knows the whole course and has one Radau stage: its value is not a margin; its slopes serve
+back-off cuts, which never enter a bound. Slopes of a solve that did not converge are discarded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from codesign.checking.closed_loop import Meter
-from codesign.checking.ocp import Data, Problem, RangeRule, Recorded, Solution, Solver
+from codesign.checking.ocp import PRECISE, Data, Problem, RangeRule, Recorded, Solution, Solver
 from codesign.checking.runs import BACK_OFF, range_rule, run
 from codesign.checking.scenarios import Timeline, timeline
 from codesign.checking.stack import Vector
@@ -30,7 +31,7 @@ PROPORTIONAL = {"storage_mwh": "storage_energy_mwh"}  # state at the start -> th
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """Slopes of a margin against the plant's sizes, in the limit's unit per unit of size; empty when not converged."""
+    """Slopes of a margin against the plant's sizes, in the limit's unit; empty when not converged."""
 
     limit: str
     scenario: str
@@ -43,7 +44,9 @@ class Sensitivity:
 class Oracle:
     """The programme of one limit in one scenario; solved again for other sizes by the tests."""
 
-    def __init__(self, begin: Start, line: Timeline, rule: RangeRule, result: ScenarioResult, limit: str) -> None:
+    def __init__(
+        self, begin: Start, line: Timeline, rule: RangeRule, result: ScenarioResult, limit: str
+    ) -> None:
         self.begin, self.line, self.rule, self.limit = begin, line, rule, limit
         stack = begin.stack
         worst = next(row for row in result.margins if row.limit == limit)
@@ -58,7 +61,7 @@ class Oracle:
         self.problem = Problem(
             stack, self.steps, line.step_s, rule=relaxed, tracked=tracked, target=limit, back_off=allowed
         )
-        self.solver = Solver(self.problem)
+        self.solver = Solver(self.problem, PRECISE)
         self.scale = next((row.scale for row in stack.limits if row.name == limit), rule.scale)
         self.unit = worst.unit
         self.states = np.array([result.states[name] for name in stack.states]).T
@@ -85,8 +88,7 @@ class Oracle:
             meter.rest(float(self.samples[0]))
         last = self.controls[max(0, self.first - 1)] if self.first else self.begin.u
         recorded = meter.recorded if self.problem.rule is not None else Recorded()
-        references = line.control_reference[rows], line.state_reference[rows]
-        return Data(x, sizes, line.actual[rows], *references, last, recorded)
+        return Data(x, sizes, line.actual[rows], *line.references(self.first, self.steps), last, recorded)
 
     def guess(self, data: Data) -> Vector:
         """Return a start: the recorded run."""
@@ -117,7 +119,7 @@ class Oracle:
 def sensitivities(
     site: Site, plan: Plan, scenario: str, limit: str, result: ScenarioResult | None = None
 ) -> Sensitivity:
-    """Return the slopes of a limit's margin in a scenario against the plant's sizes; runs the scenario if not given."""
+    """Return the slopes of a limit's margin in a scenario, which is run where no result is given."""
     result = run(site, plan, scenario) if result is None else result
     begin = start(site, plan, result.hour)
     oracle = Oracle(begin, timeline(site, plan, begin, scenario), range_rule(site), result, limit)

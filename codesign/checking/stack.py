@@ -5,6 +5,7 @@ rate           x, u, d, p    dx/dt                                   [1/s of eac
 limit          x, u, d, p    value of every limit, kept when <= 0    [unit of the limit]
 output         x, u, d, p    every output that the plant names
 heat           x, u, d, p    net heat into the plant, heat into it   [kW]
+ramp           p             largest change of the slow controls     [1/s of each control's unit]
 
 x states, u controls, d disturbances, p sizes: column vectors in the order of the plant's own name lists.
 """
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 # natural change of a quantity by the unit that ends its name: scales the programme, decides nothing
-NATURAL = {"c": 5.0, "k": 5.0, "pu": 0.2, "kw": 100.0, "mw": 0.05, "mwh": 0.002, "l_per_min": 100.0, "kg_per_s": 3.0}
+NATURAL = {
+    "c": 5.0, "k": 5.0, "pu": 0.2, "kw": 100.0, "mw": 0.05, "mwh": 0.002, "l_per_min": 100.0, "kg_per_s": 3.0,
+}  # fmt: skip
 PER_UNIT = "_pu"  # a control whose name ends so lives in [0, 1]; every other control is >= 0
 
 
@@ -37,6 +40,7 @@ class PlantLike(Protocol):
     def rates(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
     def outputs(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
     def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, tuple[Any, str, float, str]]: ...
+    def ramps(self, p: Any) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +69,26 @@ class Stack:
         names = (self.states, self.controls, self.disturbances, self.sizes)
         vectors = [ca.SX.sym(letter, len(group)) for letter, group in zip("xudp", names, strict=True)]
         x, u, d, p = (
-            {name: vector[i] for i, name in enumerate(group)} for group, vector in zip(names, vectors, strict=True)
+            {name: vector[i] for i, name in enumerate(group)}
+            for group, vector in zip(names, vectors, strict=True)
         )
         rates, outputs, limits = plant.rates(x, u, d, p), plant.outputs(x, u, d, p), plant.limits(x, u, d, p)
         value = _column([entry[0] for entry in limits.values()])
         by_state = _touches(value, vectors[0])
         self.acts = _touches(value, vectors[1])  # limits x controls
         self.limits = tuple(
-            Limit(key, key.split(".")[0], place, unit, float(scale), not bool(by_state[i].any()), bool(self.acts[i].any()))
+            Limit(key, key.split(".")[0], place, unit, float(scale), not any(by_state[i]), any(self.acts[i]))
             for i, (key, (_, unit, scale, place)) in enumerate(limits.items())
         )
         self.outputs = tuple(outputs)
         self.rate = _function("rate", vectors, [rates[name] for name in self.states])
         self.limit = ca.Function("limit", vectors, [value], {"cse": True})
         self.output = _function("output", vectors, list(outputs.values()))
-        self.heat = _function("heat", vectors, [outputs["heat_in_kw"] - outputs["heat_out_kw"], outputs["heat_in_kw"]])
+        entering, leaving = outputs["heat_in_kw"], outputs["heat_out_kw"]
+        self.heat = _function("heat", vectors, [entering - leaving, entering])
+        ramps = plant.ramps(p)
+        self.slow = [self.controls.index(name) for name in ramps]
+        self.ramp = _function("ramp", [vectors[3]], list(ramps.values()))
         self.state_scale = np.array([natural(name) for name in self.states])
         self.control_scale = np.array([natural(name) for name in self.controls])
         self.control_high = np.array([1.0 if name.endswith(PER_UNIT) else np.inf for name in self.controls])
@@ -101,8 +110,9 @@ def natural(name: str) -> float:
 
 def vector(names: tuple[str, ...], values: Mapping[str, float]) -> Vector:
     """Return values in the order of names; a missing or an unknown name is an error."""
-    if set(names) != set(values):
-        raise KeyError(f"expected {sorted(set(names) - set(values))}, not known {sorted(set(values) - set(names))}")
+    missing, unknown = set(names) - set(values), set(values) - set(names)
+    if missing or unknown:
+        raise KeyError(f"missing: {sorted(missing)}; unknown: {sorted(unknown)}")
     return np.array([float(values[name]) for name in names])
 
 
