@@ -15,12 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from codesign import sizing
 from codesign.design import Check, Design, Outcome, Plan, Schedule, Setting, Size, Sizes
-from codesign.errors import Fault, InputError
+from codesign.errors import Fault, InputError, nearest
 from codesign.site import Site
 from codesign.workload import Assignment
 
@@ -29,7 +28,8 @@ ALIGNED = "aligned"
 
 def change(design: Design, changes: Mapping[str, Any]) -> Design:
     """Return the design with `changes` made; InputError with every fault of them."""
-    plan, faults = design.plan, []
+    plan = design.plan
+    faults: list[Fault] = []
     for path, value in changes.items():
         try:
             plan = _apply(design.site, plan, path, value)
@@ -42,7 +42,9 @@ def change(design: Design, changes: Mapping[str, Any]) -> Design:
     listed = ", ".join(f"{path}={value}" for path, value in changes.items())
     reason = f"changed by hand, nothing claimed: {listed}"
     sizes = Sizes({name: replace(size, set_by="") for name, size in plan.sizes.items()})
-    unclaimed = dict.fromkeys(("cost_usd_per_year", "bound_usd_per_year", "fixed_usd_per_year"))
+    unclaimed: dict[str, Any] = dict.fromkeys(
+        ("cost_usd_per_year", "bound_usd_per_year", "fixed_usd_per_year")
+    )
     plan = replace(
         plan, outcome=Outcome.NOT_CERTIFIED, reason=reason, sizes=sizes, cost_items=(), capex_usd=None,
         model_cost_usd_per_year=None, **unclaimed,
@@ -148,6 +150,4 @@ def _moved(row: Assignment, offset_s: float) -> Assignment:
 
 
 def _fault(path: str, value: Any, expected: str, known: Iterable[str] = ()) -> InputError:
-    near = get_close_matches(path, list(known), n=1)
-    nearest = near[0] if near else None
-    return InputError([Fault(file="--set", key=path, value=value, expected=expected, nearest=nearest)])
+    return InputError([Fault("--set", path, value, expected, nearest(path, known))])

@@ -19,7 +19,6 @@ import shutil
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from enum import Enum
 from io import StringIO
 from pathlib import Path
@@ -40,7 +39,7 @@ from codesign.design import (
     Sizes,
     Table,
 )
-from codesign.errors import Fault, InputError
+from codesign.errors import Fault, InputError, nearest
 from codesign.workload import Assignment
 
 TOOL = "codesign-dc"
@@ -202,7 +201,7 @@ def load(path: str | Path) -> Design:
     certificate = of_claim.read(Certificate, claim, "")
     the_plan = of_plan.read(Plan, plan, "")
     results = _runs(of_claim, runs, margins, folder / "trajectories.csv")
-    extra = {"static": [], "scenarios": []}
+    extra: dict[str, Any] = {"static": [], "scenarios": []}
     the_check = of_claim.read(Check, {**check, **extra} if isinstance(check, dict) else check, "check")
     if faults:
         raise InputError(faults)
@@ -319,9 +318,9 @@ class _Reader:
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file, self.faults = file, faults
 
-    def fault(self, key: str, value: Any, expected: str, nearest: str | None = None) -> None:
+    def fault(self, key: str, value: Any, expected: str, near: str | None = None) -> None:
         shown = value if isinstance(value, str | int | float | None) else type(value).__name__
-        self.faults.append(Fault(file=self.file, key=key, value=shown, expected=expected, nearest=nearest))
+        self.faults.append(Fault(self.file, key, shown, expected, near))
 
     def expect(self, value: Any, expected: Any, key: str) -> None:
         if value != expected:
@@ -354,8 +353,7 @@ class _Reader:
         before, hints = len(self.faults), get_type_hints(kind)
         own = {each.name: each for each in fields(kind)}
         for name in value.keys() - own.keys():
-            near = get_close_matches(name, own, n=1)
-            self.fault(_join(key, name), value[name], "no such key", near[0] if near else None)
+            self.fault(_join(key, name), value[name], "no such key", nearest(name, own))
         made = {}
         for name, each in own.items():
             if name in value:

@@ -78,18 +78,22 @@ class Hall:
             plan.setting.fws_supply_c,
         )
         sizes = plan.sizes
+
+        def build(component: str, size: str) -> Any:
+            return catalogue.build(site, component, str(sizes[size].card))
+
         self.count = {name: int(size.count) for name, size in sizes.items() if size.count is not None}
         self.value = {name: size.value for name, size in sizes.items()}
-        self.cdu = catalogue.build(site, "cdu", sizes["cdu"].card)
-        self.fws_pump = catalogue.build(site, "fws_pump", sizes["fws_pump"].card)
-        self.dry_cooler = catalogue.build(site, "dry_cooler", sizes["dry_cooler"].card)
-        self.chiller = catalogue.build(site, "chiller", sizes["chiller"].card)
-        self.buffer = catalogue.build(site, "buffer", sizes["buffer"].card)
-        self.fan_wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
-        self.air_chiller = catalogue.build(site, "eir_chiller", sizes["air_chiller"].card)
-        self.transformer = catalogue.build(site, "transformer", sizes["transformer"].card)
-        card = sizes["storage_power"].card
-        self.storage = None if card is None else catalogue.build(site, "storage", card)
+        self.cdu = build("cdu", "cdu")
+        self.fws_pump = build("fws_pump", "fws_pump")
+        self.dry_cooler = build("dry_cooler", "dry_cooler")
+        self.chiller = build("chiller", "chiller")
+        self.buffer = build("buffer", "buffer")
+        self.fan_wall = build("fan_wall", "fan_wall")
+        self.air_chiller = build("eir_chiller", "air_chiller")
+        self.transformer = build("transformer", "transformer")
+        bought = sizes["storage_power"].card is not None
+        self.storage = build("storage", "storage_power") if bought else None
         self.mean_level = {
             f"{row.job}_{row.copy}": math.fsum(level) / len(level)
             for row, level in ((row, level_pu(site, row).tolist()) for row in plan.schedule)

@@ -72,7 +72,8 @@ def _claim(ledger: Ledger, design: Design, cost: float) -> None:
     claim = design.certificate
     bound, fixed = claim.bound_usd_per_year, claim.fixed_usd_per_year
     if bound is None or claim.gap is None:
-        ledger.breach("bound", "certificate", "missing", "a bound and a gap")
+        if (bound, claim.gap, claim.influenced_gap) != (None, None, None):
+            ledger.breach("gap", "certificate", str(claim.gap), "a bound and its gaps, or none of them")
         return
     if not bound <= cost * (1 + 1e-9) + CENT:
         ledger.breach("bound", "certificate", bound, f"at most the cost, {cost!r}", "USD/year")

@@ -243,7 +243,7 @@ def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: Scenario
     points = max(1, min(20, round(step_s / 0.05)))
     try:
         path = radau.integrate(rate, recorded[:, :-1], np.linspace(0.0, step_s, points + 1))
-    except radau.NotIntegrated as error:
+    except radau.NotIntegratedError as error:
         ledger.breach("trajectory", run.id, str(error), "an integrable trajectory")
         return
     for i, name in enumerate(names):

@@ -65,7 +65,7 @@ def _counted(ledger: Ledger, site: Site, name: str, size: Size) -> bool:
     ledger.equal("sizes", f"{name}, unit", size.unit, unit)
     if size.card not in spec.cards or size.count is None:
         return False
-    total = size.count * getattr(catalogue.build(site, component, size.card), rating)
+    total = size.count * getattr(catalogue.build(site, component, str(size.card)), rating)
     ledger.same("sizes", f"{name}, value", size.value, total, unit)
     return True
 

@@ -27,7 +27,7 @@ NEWTON_MAX = 40
 NEWTON_TOLERANCE = 1e-8
 
 
-class NotIntegrated(ArithmeticError):
+class NotIntegratedError(ArithmeticError):
     """Newton's method did not settle: the recorded point is far from any solution."""
 
 
@@ -72,7 +72,7 @@ def _step(rate: Callable[[Array], Array], x: Array, h: float) -> Array:
             break
         if float(np.max(np.abs(step) / scale)) < NEWTON_TOLERANCE:
             return x + z[2]
-    raise NotIntegrated("no convergence")
+    raise NotIntegratedError("no convergence")
 
 
 def _jacobian(rate: Callable[[Array], Array], x: Array, scale: Array) -> Array:
