@@ -26,13 +26,14 @@ from codesign.plant import Group, Limit, Plant
 Array = NDArray[np.float64]
 Parts = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]
 
-SLOW_STEP_S = 5.0
+SLOW_STEP_S, FAST_STEP_S = 5.0, 0.5
 SLOW = ("chiller_trip",)
 WITHIN_K = 1e-3
 WITHIN_PU = 1e-4  # of the largest value of a state that is no temperature
 MARGIN_PU = 2e-3  # of a limit's natural scale
 BALANCE_PU = 1e-6
 OUTPUT_PU = 1e-6
+RAMP_PU = 1e-3
 
 
 def judge(ledger: Ledger, hall: Hall, check: Check) -> None:
@@ -150,8 +151,12 @@ PRESCRIBED: dict[str, Callable[[Hall, Any, Array, float, dict[str, Array]], None
 
 
 def step_of(hall: Hall, scenario: str) -> float:
-    """Return the step of a scenario."""
-    return SLOW_STEP_S if scenario in SLOW else hall.site.clock.step_s
+    """Return the step of a scenario: 5 s, or equal parts of the clock's step, none above 0.5 s."""
+    return SLOW_STEP_S if scenario in SLOW else hall.site.clock.step_s / _parts(hall)
+
+
+def _parts(hall: Hall) -> int:
+    return math.ceil(hall.site.clock.step_s / FAST_STEP_S - 1e-9)
 
 
 def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, float]) -> dict[str, Array]:
@@ -161,9 +166,10 @@ def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, floa
     if scenario not in SLOW:
         for row in hall.plan.schedule:
             level = level_pu(hall.site, row)
-            given[f"{row.job}_{row.copy}.level_pu"] = np.array([level[k % len(level)] for k in range(steps)])
+            due = [level[k // _parts(hall) % len(level)] for k in range(steps)]
+            given[f"{row.job}_{row.copy}.level_pu"] = np.array(due)
     asked = getattr(hall.site.scenarios, scenario)
-    PRESCRIBED[scenario](hall, asked, np.arange(steps) * step_s, step_s, given)
+    PRESCRIBED[scenario](hall, asked, np.arange(float(steps)) * step_s, step_s, given)
     return given
 
 
@@ -174,7 +180,7 @@ def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run:
     if not _shape(ledger, hall, plant, run):
         return
     try:
-        x, _, d = steady(hall, plant, run.hour)
+        x, u, d = steady(hall, plant, run.hour)
     except ValueError as error:
         ledger.breach("start", run.id, str(error), "a steady state")
         return
@@ -184,13 +190,13 @@ def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run:
             ledger.breach("start", f"{run.id}, {name}", recorded, f"{value!r}, the plan's steady state")
     steps = len(run.time_s) - 1
     for name, due in disturbances(hall, run.id, steps, d).items():
-        recorded = run.disturbances[name][:-1]
-        wrong = np.flatnonzero(~(np.abs(recorded - due) <= 1e-6 * np.maximum(np.abs(due), 1.0)))
+        told = run.disturbances[name][:-1]
+        wrong = np.flatnonzero(~(np.abs(told - due) <= 1e-6 * np.maximum(np.abs(due), 1.0)))
         if len(wrong):
             k = int(wrong[0])
             place = f"{run.id}, {name}, {run.time_s[k]:g} s"
-            ledger.breach("disturbance", place, float(recorded[k]), f"{float(due[k])!r}, as prescribed")
-    _obeyed(ledger, run)
+            ledger.breach("disturbance", place, float(told[k]), f"{float(due[k])!r}, as prescribed")
+    _obeyed(ledger, run, u, plant.ramps(sizes), step_of(hall, run.id))
     _integrated(ledger, plant, sizes, run, hall)
 
 
@@ -219,14 +225,20 @@ def _within(name: str, values: Array) -> float:
     return WITHIN_K if name.endswith(("_c", "_k")) else WITHIN_PU * float(np.max(np.abs(values))) + 1e-9
 
 
-def _obeyed(ledger: Ledger, run: ScenarioResult) -> None:
-    """No control is negative; shares end at 1."""
+def _obeyed(
+    ledger: Ledger, run: ScenarioResult, start: Mapping[str, float], ramps: Mapping[str, float], step_s: float
+) -> None:
+    """No control is negative; shares end at 1; slow machines keep their ramps, from the steady state on."""
     for name, values in run.controls.items():
         place = f"{run.id}, {name}"
         if not values.min() >= -1e-9:
             ledger.breach("control", place, float(values.min()), 0.0)
         if name.endswith("_pu") and not values.max() <= 1.0 + 1e-9:
             ledger.breach("control", place, float(values.max()), 1.0)
+        most = ramps.get(name, math.inf) * step_s
+        fastest = float(np.max(np.abs(np.diff(values, prepend=start[name]))))
+        if not fastest <= most * (1.0 + RAMP_PU):
+            ledger.breach("ramp", place, fastest, most)
 
 
 def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: ScenarioResult, hall: Hall) -> None:
