@@ -13,19 +13,19 @@ from typing import Annotated
 
 import typer
 
-from codesign import cli_cards
+from codesign import cli_cards, cli_designs
 from codesign.errors import InputError
 
 OK, WRONG_INPUT, INFEASIBLE, DOES_NOT_HOLD, INTERNAL = 0, 1, 2, 3, 70
 DISTRIBUTION = "codesign-dc"
 
-_UsageError = typer.BadParameter.__mro__[1]
-_ClickException = typer.BadParameter.__mro__[2]
+_ClickException = typer.BadParameter.__mro__[2]  # typer brings its own click, older ones import it
 
 app = typer.Typer(
     name=DISTRIBUTION, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
+cli_designs.register(app)
 cli_cards.register(app)
 
 

@@ -7,9 +7,10 @@ over [k, k + 1) steps.
 
 The window rule looks at the largest change within window_s of the signal behind a first-order high-pass,
 
-    y_k = a y_{k-1} + p_k - p_{k-1},   a = exp(-2 pi f dt)   (exact just after each step of a held power; f = band_hz[0])
+    y_k = a y_{k-1} + p_k - p_{k-1},   a = exp(-2 pi f dt),   f = band_hz[0]
 
-once for every order of the filter.  Source of the rule's numbers: the site file, by the rule's name.
+once for every order of the filter: at order 1 exact for a power held within each step, just after its
+jump.  Source of the rule's numbers: the site file, by the rule's name.
 """
 
 import itertools
@@ -152,8 +153,8 @@ def mean_level(job: Any, site: Site) -> float:
 def high_pass_coefficient(site: Site) -> float:
     """Return a = exp(-2 pi f step) of y_k = a y_{k-1} + p_k - p_{k-1}.
 
-    Power that is constant within a step jumps at its start: y_k is the first-order high-pass just after the jump, exactly.
-    Until the next jump it only decays.
+    Power that is constant within a step jumps at its start: y_k is the first-order high-pass just after the
+    jump, exactly. Until the next jump it only decays.
     """
     return float(np.exp(-2 * np.pi * site.poi.band_hz[0] * site.clock.step_s))
 

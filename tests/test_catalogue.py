@@ -33,11 +33,15 @@ def test_check_point(card: Card, check: Check) -> None:
 
 @pytest.mark.parametrize("card", catalogue.cards(), ids=lambda card: f"{card.component}/{card.name}")
 def test_every_card_says_where_it_is_from(card: Card) -> None:
-    assert card.source and card.licence and card.checks
+    assert card.source
+    assert card.licence
+    assert card.checks
     assert card.grade in {"A", "B", "C", "E", "R"}
     if any(key.startswith("cost_") for key in card.parameters):
-        assert card.cost_grade in {"A", "B", "C", "E", "R"} and card.cost_source
-        assert card.currency_year is not None and 2010 <= card.currency_year <= 2030
+        assert card.cost_grade in {"A", "B", "C", "E", "R"}
+        assert card.cost_source
+        assert card.currency_year is not None
+        assert 2010 <= card.currency_year <= 2030
     assert all(low < high for low, high in card.valid.values())
 
 

@@ -14,7 +14,9 @@ from codesign.site import load
 def test_cards_lists_what_can_be_bought(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cards", "chiller"]) == 0
     told = capsys.readouterr().out
-    assert "chiller/warm-250" in told and "usd_per_kw" in told and "facts" in told
+    assert "chiller/warm-250" in told
+    assert "usd_per_kw" in told
+    assert "facts" in told
     assert "rack/" not in told
 
 
@@ -64,7 +66,8 @@ def test_wrong_use_is_exit_1(
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments) == 1
     told = capsys.readouterr()
-    assert says in told.err and not told.out
+    assert says in told.err
+    assert not told.out
     assert "Traceback" not in told.err
     assert not list(tmp_path.iterdir())
 
@@ -94,10 +97,13 @@ def test_an_internal_error_is_exit_70(
     monkeypatch.setattr(cli_cards, "evaluate", broken)
     assert cli.main(["card", "rack/gb200-nvl72"]) == 70
     told = capsys.readouterr().err
-    assert "on purpose" in told and "report" in told and "Python" in told
+    assert "on purpose" in told
+    assert "report" in told
+    assert "Python" in told
 
 
 def test_a_closed_pipe_is_quiet() -> None:
     command = f"{sys.executable} -m codesign cards --json | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout == "{" and not done.stderr
+    assert done.stdout == "{"
+    assert not done.stderr
