@@ -1,0 +1,263 @@
+"""What must fit together in a site: clocks, racks, weights, cards, days in series.
+
+Every check names the sections it reads; where one of them is itself at fault, the check is left out and the
+others still speak, so that all faults of a file are found at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from codesign.errors import Fault, InputError, nearest
+from codesign.fields import FrozenDict, Range
+from codesign.schema import Equipment, Job, Pod, Sections
+
+MAX_STEPS = 1_000_000
+DAYS_A_YEAR = 365.0
+STORAGE_PER_LIMIT = 20.0  # above this multiple of the site's limit, a storage power is surely not in MW
+
+Tables = Mapping[str, Mapping[str, tuple[Any, ...]]]
+Found = Iterator[Fault]
+Check = Callable[[Any, Tables], Found]
+
+
+def faults(sections: Any, tables: Tables, file: str) -> list[Fault]:
+    """Return what does not fit together in a site, whole or partial."""
+    found: list[Fault] = []
+    for needed, check in CHECKS:
+        if all(_at(sections, name) is not None for name in needed):
+            found += (replace(each, file=file) for each in check(sections, tables))
+    return found
+
+
+def partial(data: Mapping[str, Any]) -> Any:
+    """Return the valid sections of a faulty site; of pods, jobs and equipment the valid entries.
+
+    `whole_pods` and `whole_jobs` are there only where every entry is valid.
+    """
+    made = SimpleNamespace(equipment=SimpleNamespace())
+    for name, field in Sections.model_fields.items():
+        value = data.get(name)
+        if name == "equipment":
+            for piece, inner in Equipment.model_fields.items():
+                of = value.get(piece) if isinstance(value, dict) else None
+                setattr(made.equipment, piece, _valid(inner.annotation, of))
+        elif name in ("pods", "jobs"):
+            entries = value if isinstance(value, dict) else {}
+            valid = {key: _valid(Pod if name == "pods" else Job, each) for key, each in entries.items()}
+            setattr(made, name, FrozenDict({key: each for key, each in valid.items() if each is not None}))
+            setattr(made, f"whole_{name}", bool(valid) and None not in valid.values() or None)
+        else:
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
+            kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            setattr(made, name, _valid(kind, value) if name in data else default)
+    return made
+
+
+def _valid(kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _at(sections: Any, name: str) -> Any:
+    if name.startswith("whole_") and isinstance(sections, Sections):
+        return True
+    for part in name.split("."):
+        sections = getattr(sections, part, None)
+    return sections
+
+
+def _fault(key: str, value: Any, expected: str, near: str | None = None) -> Fault:
+    return Fault("", key, value, expected, near)
+
+
+# clocks
+
+
+def _clock(site: Any, _: Tables) -> Found:
+    clock = site.clock
+    for name, unit in (
+        ("offset_slot_s", "step_s"), ("event_slot_s", "step_s"), ("cycle_s", "offset_slot_s"), ("macro_s", "cycle_s"),
+    ):  # fmt: skip
+        value, divisor = getattr(clock, name), getattr(clock, unit)
+        if not _multiple(value, divisor):
+            yield _fault(f"clock.{name}", value, f"a multiple of {unit} = {divisor:g} [s]")
+    if clock.macro_s / clock.step_s > MAX_STEPS:
+        yield _fault("clock.macro_s", clock.macro_s, f"at most {MAX_STEPS} steps of {clock.step_s:g} s")
+    if 24 % clock.hour_step_h:
+        yield _fault("clock.hour_step_h", clock.hour_step_h, "a divisor of 24 [h]")
+
+
+def _metering(site: Any, _: Tables) -> Found:
+    window_s = site.energy.metering_window_min * 60.0
+    if not _multiple(window_s, site.clock.macro_s):
+        expected = f"a multiple of clock.macro_s = {site.clock.macro_s:g} s, {site.clock.macro_s / 60:g} [min]"
+        yield _fault("energy.metering_window_min", site.energy.metering_window_min, expected)
+
+
+def _jobs_on_clock(site: Any, _: Tables) -> Found:
+    clock = site.clock
+    for name, job in site.jobs.items():
+        key = f"jobs.{name}"
+        if not _multiple(clock.cycle_s, job.period_s):
+            yield _fault(f"{key}.period_s", job.period_s, f"a divisor of clock.cycle_s = {clock.cycle_s:g} [s]")
+        if not _multiple(job.period_s, clock.offset_slot_s):
+            expected = f"a multiple of clock.offset_slot_s = {clock.offset_slot_s:g} [s]"
+            yield _fault(f"{key}.period_s", job.period_s, expected)
+        if job.events and not _multiple(clock.event_slot_s, job.period_s):
+            expected = f"a multiple of jobs.{name}.period_s = {job.period_s:g} [s], where its events start"
+            yield _fault("clock.event_slot_s", clock.event_slot_s, expected)
+        for index, event in enumerate(job.events):
+            place = f"{key}.events.{index}"
+            if not _multiple(clock.macro_s, event.interval_s):
+                expected = f"a divisor of clock.macro_s = {clock.macro_s:g} [s]"
+                yield _fault(f"{place}.interval_s", event.interval_s, expected)
+            elif not _multiple(event.interval_s, job.period_s):
+                yield _fault(f"{place}.interval_s", event.interval_s, f"a multiple of period_s = {job.period_s:g} [s]")
+            if event.duration_s > event.interval_s:
+                yield _fault(f"{place}.duration_s", event.duration_s, f"at most interval_s = {event.interval_s:g} [s]")
+
+
+def _multiple(value: float, divisor: float) -> bool:
+    ratio = value / divisor
+    return math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) <= 1e-9 * max(1.0, ratio)
+
+
+# racks and days
+
+
+def _racks(site: Any, _: Tables) -> Found:
+    used: dict[str, int] = {}
+    first = next(iter(site.pods))
+    for name, job in site.jobs.items():
+        pod = job.pod or first
+        if pod not in site.pods:
+            yield _fault(f"jobs.{name}.pod", pod, f"one of the pods {', '.join(site.pods)}", nearest(pod, site.pods))
+        else:
+            used[pod] = used.get(pod, 0) + job.count * job.racks
+    for pod, number in used.items():
+        there = site.pods[pod].count * site.pods[pod].racks
+        if number > there:
+            yield _fault(f"pods.{pod}.racks", there, f"at least the {number} racks that its jobs use")
+
+
+def _days(site: Any, _: Tables) -> Found:
+    total = sum(day.weight_days for day in site.days)
+    if abs(total - DAYS_A_YEAR) > 1e-6:
+        yield _fault("days", f"weights that sum to {total:g}", f"weight_days that sum to {DAYS_A_YEAR:g}")
+    dates = [day.date for day in site.days]
+    for index, date in enumerate(dates):
+        if date in dates[:index]:
+            yield _fault(f"days.{index}.date", date, "no date twice")
+
+
+def _weather(site: Any, tables: Tables) -> Found:
+    yield from _hours(site, tables, "climate.series", 0.0)
+
+
+def _prices(site: Any, tables: Tables) -> Found:
+    yield from _hours(site, tables, "energy.price_series", site.energy.utc_offset_h - site.climate.utc_offset_h)
+
+
+def _hours(site: Any, tables: Tables, key: str, shift_h: float) -> Found:
+    """Every hour of every day stands in a series, whose stamps are shift_h ahead of the site's."""
+    if key not in tables:
+        return
+    there = set(tables[key]["time"])
+    step_h = site.clock.hour_step_h
+    for index, day in enumerate(site.days):
+        start = dt.datetime.fromisoformat(day.date) + dt.timedelta(hours=shift_h)
+        stamps = [start + dt.timedelta(hours=hour) for hour in range(0, 24, step_h)]
+        missing = [text for text in (each.isoformat(timespec="minutes") for each in stamps) if text not in there]
+        if missing:
+            lacking = f"lacks {len(missing)} of {len(stamps)} hours, the first {missing[0]}"
+            yield _fault(key, lacking, f"every hour of days.{index}.date = {day.date}")
+
+
+# cards
+
+
+def cards_named(site: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield (component, card, dotted key) of every card that the site can use; raises nothing."""
+    from codesign import catalogue
+
+    for name, pod in site.pods.items():
+        yield "rack", pod.rack, f"pods.{name}.rack"
+    for piece, component in catalogue.EQUIPMENT.items():
+        spec = getattr(site.equipment, piece, None)
+        for index, card in enumerate(getattr(spec, "cards", ())):
+            yield component, card, f"equipment.{piece}.cards.{index}"
+
+
+def card_keys(component: str) -> tuple[str, ...]:
+    """Return the keys of a component's cards; none for an unknown component."""
+    from codesign import catalogue
+
+    known = catalogue.COMPONENTS.get(component)
+    return tuple(each.name for each in fields(known)) if known is not None else ()
+
+
+def _cards(site: Any, _: Tables) -> Found:
+    from codesign import catalogue
+
+    for component, name, key in cards_named(site):
+        try:
+            catalogue.card(component, name)
+        except InputError as error:
+            yield from (replace(fault, key=key) for fault in error.faults)
+
+
+def _overrides(site: Any, _: Tables) -> Found:
+    from codesign import catalogue
+
+    for component, named in site.cards.items():
+        for name, keys in named.items():
+            try:
+                yield from catalogue.override_faults(component, name, keys, "")
+            except InputError as error:
+                yield from error.faults
+
+
+# limits that a unit gives away
+
+
+def _scenarios(site: Any, _: Tables) -> Found:
+    for name, scenario in site.scenarios:
+        at_s = getattr(scenario, "at_s", 0.0)
+        if at_s >= scenario.duration_s:
+            yield _fault(f"scenarios.{name}.at_s", at_s, f"below duration_s = {scenario.duration_s:g} [s]")
+    job = site.scenarios.job_abort_restart.job
+    if job is not None and job not in site.jobs:
+        yield _fault("scenarios.job_abort_restart.job", job, f"one of the jobs {', '.join(site.jobs)}", nearest(job, site.jobs))
+
+
+def _storage(site: Any, _: Tables) -> Found:
+    options = site.equipment.storage.power_mw
+    largest = options.max if isinstance(options, Range) else max(options)
+    limit = STORAGE_PER_LIMIT * site.poi.interconnection_limit_mw
+    if largest > limit:
+        yield _fault("equipment.storage.power_mw", largest, f"at most {limit:g}, {STORAGE_PER_LIMIT:g} times the limit [MW]")
+
+
+CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
+    (("clock",), _clock),
+    (("clock", "energy"), _metering),
+    (("clock", "jobs"), _jobs_on_clock),
+    (("whole_pods", "whole_jobs"), _racks),
+    (("days",), _days),
+    (("clock", "days"), _weather),
+    (("clock", "days", "energy", "climate"), _prices),
+    ((), _cards),
+    (("cards",), _overrides),
+    (("scenarios", "whole_jobs"), _scenarios),
+    (("equipment.storage", "poi"), _storage),
+)

@@ -1,0 +1,238 @@
+"""The site: what a user writes, validated, its series carried inside, so that it needs no file afterwards.
+
+    site = load("instances/toy_1mw")                        a folder, a site.toml, a site.json
+    site.jobs["pretrain"].count, site.poi.contract_max_mw   attributes mirror the file
+    site.with_({"poi.contract_max_mw": 1.1, "jobs.pretrain.count": 3, "days.0.weight_days": 90})
+    site.save(folder)                                       load(folder) == site
+
+Frozen, equal and hashed by content. Raises InputError with every fault at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from codesign import consistency, dotted, poi, reading, toml
+from codesign.errors import Fault, InputError
+from codesign.faults import faults, keys_at
+from codesign.fields import FrozenDict, Model
+from codesign.schema import Sections
+from codesign.units import spelled_metric
+
+Columns = FrozenDict[str, tuple[Any, ...]]
+Reader = Callable[[str, str, Mapping[str, Any]], reading.Table]
+
+
+class Series(Model):
+    """The columns of the series that a site names."""
+
+    weather: Columns
+    """time (local at climate.utc_offset_h), dry_bulb_c, relative_humidity_percent."""
+    price: Columns
+    """time (at energy.utc_offset_h), price_usd_per_mwh."""
+    profiles: FrozenDict[str, Columns]
+    """By name in the site file: phase_pu, power_pu, and quantiles where there are some."""
+
+
+class Site(Sections):
+    """A validated site with its series."""
+
+    series: Series
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the site file as plain data, every default filled in, without the series' content."""
+        return self.model_dump(mode="json", exclude={"series"}, exclude_none=True)
+
+    def with_(self, changed: Mapping[str, Any]) -> Site:
+        """Return the site with values changed by dotted path, validated like a file."""
+        data = self.to_dict()
+        found = dotted.apply(data, changed)
+        if found:
+            raise InputError(found)
+        if "poi.rule" in changed:
+            own = {path.removeprefix("poi.") for path in changed}
+            kept = poi.without_rule({**data["poi"], "rule": self.poi.rule})
+            data["poi"] = {k: v for k, v in data["poi"].items() if k in own or k in kept or k == "rule"}
+        return _made(data, "change", self._carried)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write site.toml, the series and, for the record, the cards used; an existing site is refused."""
+        target = Path(folder)
+        if (target / "site.toml").exists() or (target / "site.json").exists():
+            raise reading.refused(target, "", "a site", "a folder without one")
+        target.mkdir(parents=True, exist_ok=True)
+        for name, columns in self._series().items():
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_csv(columns), encoding="utf-8")
+        (target / "cards.toml").write_text(toml.dumps(self._cards_used()), encoding="utf-8")
+        (target / "site.toml").write_text(toml.dumps(self.to_dict()), encoding="utf-8")
+        return target
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, series included; the order of keys does not count, that of pods does."""
+        series = {name: dict(columns) for name, columns in self._series().items()}
+        return _sha256({"site": self.to_dict(), "pods": list(self.pods), "series": series})
+
+    @cached_property
+    def cards_digest(self) -> str:
+        """SHA-256 of the parameters of every card that the site can use, its own values included."""
+        return _sha256(self._cards_used())
+
+    def _series(self) -> dict[str, Mapping[str, Any]]:
+        """Return the series by file name."""
+        named = {self.climate.series: self.series.weather, self.energy.price_series: self.series.price}
+        return {**named, **self.series.profiles}
+
+    def _carried(self, name: str, key: str, columns: Mapping[str, Any]) -> reading.Table:
+        known = self._series()
+        if name not in known or not set(known[name]) <= set(columns):
+            fitting = [each for each in known if set(known[each]) <= set(columns)]
+            raise reading.refused("change", key, name, f"a series that the site carries: {', '.join(fitting)}")
+        return dict(known[name])
+
+    def _cards_used(self) -> dict[str, Any]:
+        from codesign import catalogue
+
+        used: dict[str, dict[str, Any]] = {}
+        for component, name, _ in consistency.cards_named(self):
+            parameters = catalogue.site_card(self, component, name).parameters
+            used.setdefault(component, {})[name] = dict(parameters)
+        return used
+
+    def __eq__(self, other: object) -> bool:
+        return self.digest == other.digest if isinstance(other, Site) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __str__(self) -> str:
+        racks = sum(pod.count * pod.racks for pod in self.pods.values())
+        used = sum(job.count * job.racks for job in self.jobs.values())
+        jobs = ", ".join(f"{job.count} x {name} on {job.racks} racks" for name, job in self.jobs.items())
+        days = ", ".join(f"{day.date} ({day.weight_days:g})" for day in self.days)
+        return "\n".join(
+            (
+                f"site {self.name}: {racks} racks, {used} in use",
+                f"  jobs    {jobs}",
+                f"  days    {days}",
+                f"  poi     {self.poi.rule}, contract at most {self.poi.contract_max_mw:g} MW, "
+                f"limit {self.poi.interconnection_limit_mw:g} MW",
+                f"  digest  {self.digest[:12]}",
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"Site({self.name!r}, {self.digest[:12]})"
+
+
+def load(path: str | Path) -> Site:
+    """Return the site of a folder or of a site file (TOML or JSON). Raises InputError with every fault."""
+    file = reading.site_path(path)
+    data = reading.document(file)
+    files = _place(data, file)
+
+    def read(name: str, key: str, columns: Mapping[str, Any]) -> reading.Table:
+        path = files[name]
+        if isinstance(path, Fault):
+            raise InputError([path])
+        return reading.series(reading.text(path, reading.MAX_SERIES_BYTES, key), str(path), columns)
+
+    return _made(data, str(file), read)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a site file."""
+    made = Sections.model_json_schema()
+    extends = {"type": "string", "description": "A site file that this one builds on; keys here replace its keys."}
+    made["properties"] = {"extends": extends, **made["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "codesign site"}
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Return (path, value) of PATH=VALUE; the value as in TOML, a bare word is a text."""
+    path, equals, value = text.partition("=")
+    path, value = path.strip(), value.strip()
+    if not equals or not path or not value or len(text) > reading.MAX_TEXT:
+        raise reading.refused("--set", path or "PATH", text, "PATH=VALUE")
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        return path, value
+    return path, parsed["value"] if len(parsed) == 1 else value
+
+
+def _made(data: dict[str, Any], file: str, read: Reader) -> Site:
+    """Return the site of plain data, or raise every fault: of keys, of series, of what must fit together."""
+    data, renamed = spelled_metric(data, _keys)
+    found: list[Fault] = []
+    try:
+        sections: Sections | None = Sections.model_validate(data)
+    except ValidationError as error:
+        sections, found = None, faults(error, Sections, file, renamed=renamed)
+    tables: dict[str, reading.Table] = {}
+    for table, key, place in reading.paths(data):
+        try:
+            tables[place] = read(str(table[key]), place, reading.COLUMNS.get(place, reading.PROFILE))
+        except InputError as error:
+            found += error.faults
+    whole = sections or consistency.partial(data)
+    found += consistency.faults(whole, tables, file)
+    if found or sections is None:
+        raise InputError({str(fault): fault for fault in found}.values())
+    profiles = {job.profile: tables[f"jobs.{name}.profile"] for name, job in sections.jobs.items() if job.profile}
+    series = Series.model_construct(
+        weather=FrozenDict(tables["climate.series"]),
+        price=FrozenDict(tables["energy.price_series"]),
+        profiles=FrozenDict({name: FrozenDict(columns) for name, columns in profiles.items()}),
+    )
+    return Site.model_construct(**{name: getattr(sections, name) for name in Sections.model_fields}, series=series)
+
+
+def _keys(place: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that a table of a site file may have; those of a card's table are its component's."""
+    if place[:1] == ("cards",) and len(place) == 3:
+        return consistency.card_keys(place[1])
+    return keys_at(Sections, place)
+
+
+def _place(data: dict[str, Any], file: Path) -> dict[str, Path | Fault]:
+    """Replace each path by the name the site keeps for it; return the names' files, or what is wrong with them."""
+    files: dict[str, Path | Fault] = {}
+    allow = data.get("files")
+    outside = isinstance(allow, dict) and allow.get("allow_outside") is True
+    home = Path(os.path.realpath(file.parent))
+    for table, key, place in reading.paths(data):
+        written = str(table[key])
+        try:
+            target = reading.resolved(table[key], outside)
+        except ValueError as error:
+            files[written] = Fault(str(file), place, written, str(error), None)
+            continue
+        name = target.relative_to(home).as_posix() if target.is_relative_to(home) else target.name
+        while files.setdefault(name, target) != target:
+            name = f"_{name}"
+        table[key] = name
+    return files
+
+
+def _csv(columns: Mapping[str, tuple[Any, ...]]) -> str:
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join(columns)]
+    lines += [",".join(each if isinstance(each, str) else repr(each) for each in row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _sha256(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
