@@ -53,7 +53,7 @@ def partial(data: Mapping[str, Any]) -> Any:
             entries = value if isinstance(value, dict) else {}
             valid = {key: _valid(Pod if name == "pods" else Job, each) for key, each in entries.items()}
             setattr(made, name, FrozenDict({key: each for key, each in valid.items() if each is not None}))
-            setattr(made, f"whole_{name}", bool(valid) and None not in valid.values() or None)
+            setattr(made, f"whole_{name}", (bool(valid) and None not in valid.values()) or None)
         else:
             default = None if field.is_required() else field.get_default(call_default_factory=True)
             kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
@@ -86,8 +86,11 @@ def _fault(key: str, value: Any, expected: str, near: str | None = None) -> Faul
 def _clock(site: Any, _: Tables) -> Found:
     clock = site.clock
     for name, unit in (
-        ("offset_slot_s", "step_s"), ("event_slot_s", "step_s"), ("cycle_s", "offset_slot_s"), ("macro_s", "cycle_s"),
-    ):  # fmt: skip
+        ("offset_slot_s", "step_s"),
+        ("event_slot_s", "step_s"),
+        ("cycle_s", "offset_slot_s"),
+        ("macro_s", "cycle_s"),
+    ):
         value, divisor = getattr(clock, name), getattr(clock, unit)
         if not _multiple(value, divisor):
             yield _fault(f"clock.{name}", value, f"a multiple of {unit} = {divisor:g} [s]")
@@ -100,7 +103,9 @@ def _clock(site: Any, _: Tables) -> Found:
 def _metering(site: Any, _: Tables) -> Found:
     window_s = site.energy.metering_window_min * 60.0
     if not _multiple(window_s, site.clock.macro_s):
-        expected = f"a multiple of clock.macro_s = {site.clock.macro_s:g} s, {site.clock.macro_s / 60:g} [min]"
+        expected = (
+            f"a multiple of clock.macro_s = {site.clock.macro_s:g} s, {site.clock.macro_s / 60:g} [min]"
+        )
         yield _fault("energy.metering_window_min", site.energy.metering_window_min, expected)
 
 
@@ -109,7 +114,9 @@ def _jobs_on_clock(site: Any, _: Tables) -> Found:
     for name, job in site.jobs.items():
         key = f"jobs.{name}"
         if not _multiple(clock.cycle_s, job.period_s):
-            yield _fault(f"{key}.period_s", job.period_s, f"a divisor of clock.cycle_s = {clock.cycle_s:g} [s]")
+            yield _fault(
+                f"{key}.period_s", job.period_s, f"a divisor of clock.cycle_s = {clock.cycle_s:g} [s]"
+            )
         if not _multiple(job.period_s, clock.offset_slot_s):
             expected = f"a multiple of clock.offset_slot_s = {clock.offset_slot_s:g} [s]"
             yield _fault(f"{key}.period_s", job.period_s, expected)
@@ -122,9 +129,13 @@ def _jobs_on_clock(site: Any, _: Tables) -> Found:
                 expected = f"a divisor of clock.macro_s = {clock.macro_s:g} [s]"
                 yield _fault(f"{place}.interval_s", event.interval_s, expected)
             elif not _multiple(event.interval_s, job.period_s):
-                yield _fault(f"{place}.interval_s", event.interval_s, f"a multiple of period_s = {job.period_s:g} [s]")
+                yield _fault(
+                    f"{place}.interval_s", event.interval_s, f"a multiple of period_s = {job.period_s:g} [s]"
+                )
             if event.duration_s > event.interval_s:
-                yield _fault(f"{place}.duration_s", event.duration_s, f"at most interval_s = {event.interval_s:g} [s]")
+                yield _fault(
+                    f"{place}.duration_s", event.duration_s, f"at most interval_s = {event.interval_s:g} [s]"
+                )
 
 
 def _multiple(value: float, divisor: float) -> bool:
@@ -141,7 +152,9 @@ def _racks(site: Any, _: Tables) -> Found:
     for name, job in site.jobs.items():
         pod = job.pod or first
         if pod not in site.pods:
-            yield _fault(f"jobs.{name}.pod", pod, f"one of the pods {', '.join(site.pods)}", nearest(pod, site.pods))
+            yield _fault(
+                f"jobs.{name}.pod", pod, f"one of the pods {', '.join(site.pods)}", nearest(pod, site.pods)
+            )
         else:
             used[pod] = used.get(pod, 0) + job.count * job.racks
     for pod, number in used.items():
@@ -165,7 +178,9 @@ def _weather(site: Any, tables: Tables) -> Found:
 
 
 def _prices(site: Any, tables: Tables) -> Found:
-    yield from _hours(site, tables, "energy.price_series", site.energy.utc_offset_h - site.climate.utc_offset_h)
+    yield from _hours(
+        site, tables, "energy.price_series", site.energy.utc_offset_h - site.climate.utc_offset_h
+    )
 
 
 def _hours(site: Any, tables: Tables, key: str, shift_h: float) -> Found:
@@ -177,7 +192,9 @@ def _hours(site: Any, tables: Tables, key: str, shift_h: float) -> Found:
     for index, day in enumerate(site.days):
         start = dt.datetime.fromisoformat(day.date) + dt.timedelta(hours=shift_h)
         stamps = [start + dt.timedelta(hours=hour) for hour in range(0, 24, step_h)]
-        missing = [text for text in (each.isoformat(timespec="minutes") for each in stamps) if text not in there]
+        missing = [
+            text for text in (each.isoformat(timespec="minutes") for each in stamps) if text not in there
+        ]
         if missing:
             lacking = f"lacks {len(missing)} of {len(stamps)} hours, the first {missing[0]}"
             yield _fault(key, lacking, f"every hour of days.{index}.date = {day.date}")
@@ -216,6 +233,32 @@ def _cards(site: Any, _: Tables) -> Found:
             yield from (replace(fault, key=key) for fault in error.faults)
 
 
+def _water(site: Any, _: Tables) -> Found:
+    """The chillers' cards are valid for the water that their loop asks for."""
+    from codesign import catalogue
+
+    cooling, air = site.equipment.cooling, site.equipment.air_chiller
+    trim = site.equipment.chiller
+    for piece, spec, key, values in (
+        ("chiller", trim, "cooling.fws_supply_c", cooling.fws_supply_c if cooling is not None else ()),
+        (
+            "air_chiller",
+            air,
+            "air_chiller.chilled_water_c",
+            (air.chilled_water_c,) if air is not None else (),
+        ),
+    ):
+        known = {card.name: card for card in catalogue.cards(catalogue.EQUIPMENT[piece])}
+        for name in spec.cards if spec is not None else ():
+            low, high = (
+                known[name].valid.get("leaving_c", (-math.inf, math.inf)) if name in known else (0.0, 0.0)
+            )
+            for value in values if name in known else ():
+                if not low <= value <= high:
+                    expected = f"{low:g} to {high:g}, where the card {name} is valid [degC]"
+                    yield _fault(f"equipment.{key}", value, expected)
+
+
 def _overrides(site: Any, _: Tables) -> Found:
     from codesign import catalogue
 
@@ -237,7 +280,12 @@ def _scenarios(site: Any, _: Tables) -> Found:
             yield _fault(f"scenarios.{name}.at_s", at_s, f"below duration_s = {scenario.duration_s:g} [s]")
     job = site.scenarios.job_abort_restart.job
     if job is not None and job not in site.jobs:
-        yield _fault("scenarios.job_abort_restart.job", job, f"one of the jobs {', '.join(site.jobs)}", nearest(job, site.jobs))
+        yield _fault(
+            "scenarios.job_abort_restart.job",
+            job,
+            f"one of the jobs {', '.join(site.jobs)}",
+            nearest(job, site.jobs),
+        )
 
 
 def _storage(site: Any, _: Tables) -> Found:
@@ -245,7 +293,11 @@ def _storage(site: Any, _: Tables) -> Found:
     largest = options.max if isinstance(options, Range) else max(options)
     limit = STORAGE_PER_LIMIT * site.poi.interconnection_limit_mw
     if largest > limit:
-        yield _fault("equipment.storage.power_mw", largest, f"at most {limit:g}, {STORAGE_PER_LIMIT:g} times the limit [MW]")
+        yield _fault(
+            "equipment.storage.power_mw",
+            largest,
+            f"at most {limit:g}, {STORAGE_PER_LIMIT:g} times the limit [MW]",
+        )
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
@@ -257,6 +309,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock", "days"), _weather),
     (("clock", "days", "energy", "climate"), _prices),
     ((), _cards),
+    ((), _water),
     (("cards",), _overrides),
     (("scenarios", "whole_jobs"), _scenarios),
     (("equipment.storage", "poi"), _storage),

@@ -1,4 +1,7 @@
-"""Dotted paths into a site's plain data: `jobs.pretrain.count`, `days.0.weight_days`, `cards.rack."a.b".om_pu`."""
+"""Dotted paths into plain data: `jobs.pretrain.count`, `days.0.weight_days`, `cards.rack."a.b".om_pu`.
+
+A list is entered by index; a key in an imperial unit replaces the metric one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def parts(path: str) -> list[str] | None:
 
 
 def apply(data: dict[str, Any], changed: Mapping[str, Any]) -> list[Fault]:
-    """Change plain data in place; return the paths that lead nowhere and the values that are no plain data."""
+    """Change plain data in place; return the paths that lead nowhere and the values out of bounds."""
     found: list[Fault] = []
     for path, value in changed.items():
         names = parts(path) if isinstance(path, str) and len(path) <= 500 else None
@@ -41,7 +44,9 @@ def _set(data: dict[str, Any], names: list[str], path: str, value: Any) -> list[
         last = depth == len(names) - 1
         if isinstance(here, list):
             if not (name.isascii() and name.isdigit() and len(name) < 9 and int(name) < len(here)):
-                expected = f"an index from 0 to {len(here) - 1}" if here else "a path of the site; the list is empty"
+                expected = (
+                    f"an index from 0 to {len(here) - 1}" if here else "a path of the site; the list is empty"
+                )
                 return [Fault(FILE, path, name, expected, None)]
             if last:
                 here[int(name)] = value

@@ -24,7 +24,7 @@ class CodesignError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in what the user wrote: where, what stands there, what may, and the nearest valid name."""
+    """One thing wrong: where, what stands there, what was expected, and the nearest valid name."""
 
     file: str
     key: str

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as faults: dotted key, value, what was expected with its unit, nearest valid name."""
+"""What pydantic found wrong, as faults: dotted key, value, what was expected and in which unit, nearest."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from codesign.toml import key as toml_key
 from codesign.units import unit
 
 EXPECTED = {
-    "model_type": "a table", "model_attributes_type": "a table", "dict_type": "a table", "tuple_type": "a list",
-    "string_type": "a text", "bool_type": "true or false", "missing": "a value",
+    "model_type": "a table", "model_attributes_type": "a table", "dict_type": "a table",
+    "tuple_type": "a list", "string_type": "a text", "bool_type": "true or false", "missing": "a value",
     "string_pattern_mismatch": "a letter, then letters, digits, '_' and '-', at most 64",
 }  # fmt: skip
 SKIPPED = (LIST, RANGE, "[key]")
@@ -26,7 +26,10 @@ def dotted(place: Iterable[Any]) -> str:
 
 
 def faults(
-    error: ValidationError, model: type[BaseModel], file: str, within: tuple[Any, ...] = (),
+    error: ValidationError,
+    model: type[BaseModel],
+    file: str,
+    within: tuple[Any, ...] = (),
     renamed: Mapping[tuple[str, ...], str] | None = None,
 ) -> list[Fault]:
     """Return the faults of a validation; `renamed` says what converted places were called."""

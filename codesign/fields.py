@@ -1,4 +1,4 @@
-"""Building blocks of the site's schema: bounded numbers that know what they expect, read-only tables, models."""
+"""Building blocks of the site's schema: bounded numbers that say what they expect, read-only tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, Self, TypeVar
 
 from pydantic import (
-    AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler,
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     model_validator,
 )  # fmt: skip
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -42,8 +48,8 @@ class FrozenDict(dict[K, V]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a site is read-only; use site.with_({...})")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> Any:
         return FrozenDict, (dict(self),)
@@ -75,7 +81,9 @@ class In:
 
         return core_schema.no_info_before_validator_function(check, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         made = handler(schema)
         low = {"exclusiveMinimum" if self.above else "minimum": self.low}
         return {**made, **low, "maximum": self.high}

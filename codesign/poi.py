@@ -1,7 +1,7 @@
 """Rules at the point of interconnection, as far as they are drafted; a site may override each number.
 
-    ercot_2026_draft   a large load may change by at most 10 MW within any 5 s, judged on power above 0.1 Hz up to
-                       55 Hz, first-order filter; a draft, so the certificate says so
+ercot_2026_draft   a large load may change by at most 10 MW within any 5 s, judged on power above 0.1 Hz up to
+                   55 Hz, first-order filter; a draft, so the certificate says so
 """
 
 from __future__ import annotations

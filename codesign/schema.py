@@ -1,7 +1,7 @@
 """The site file: sections, keys, units, bounds. A key's suffix is its unit.
 
-Bounds keep out what cannot be meant (a temperature in degF, a power in kW); whether a site can be built within
-its own limits is for the plan to find out.
+Bounds keep out what cannot be meant (a temperature in degF, a power in kW); whether a site can be built
+within its own limits is for the plan to find out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,27 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from codesign.fields import (
-    LIST, MAX_COUNT, RANGE, Cards, Count, Counts, Date, FrozenDict, In, Model, Name, Options, Path, Range, Seconds,
-    Share, Text, Wait, Within, kind, refusal,
+    LIST,
+    MAX_COUNT,
+    RANGE,
+    Cards,
+    Count,
+    Counts,
+    Date,
+    FrozenDict,
+    In,
+    Model,
+    Name,
+    Options,
+    Path,
+    Range,
+    Seconds,
+    Share,
+    Text,
+    Wait,
+    Within,
+    kind,
+    refusal,
 )  # fmt: skip
 from codesign.poi import RULES, resolved
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codesign import consistency, dotted, poi, reading, toml
+from codesign import consistency, dotted, poi, reading, timeseries, toml
 from codesign.errors import Fault, InputError
 from codesign.faults import faults, keys_at
 from codesign.fields import FrozenDict, Model
@@ -29,7 +29,7 @@ from codesign.schema import Sections
 from codesign.units import spelled_metric
 
 Columns = FrozenDict[str, tuple[Any, ...]]
-Reader = Callable[[str, str, Mapping[str, Any]], reading.Table]
+Reader = Callable[[str, str, Mapping[str, Any]], timeseries.Table]
 
 
 class Series(Model):
@@ -94,11 +94,12 @@ class Site(Sections):
         named = {self.climate.series: self.series.weather, self.energy.price_series: self.series.price}
         return {**named, **self.series.profiles}
 
-    def _carried(self, name: str, key: str, columns: Mapping[str, Any]) -> reading.Table:
+    def _carried(self, name: str, key: str, columns: Mapping[str, Any]) -> timeseries.Table:
         known = self._series()
         if name not in known or not set(known[name]) <= set(columns):
             fitting = [each for each in known if set(known[each]) <= set(columns)]
-            raise reading.refused("change", key, name, f"a series that the site carries: {', '.join(fitting)}")
+            expected = f"a series that the site carries: {', '.join(fitting)}"
+            raise reading.refused(dotted.FILE, key, name, expected)
         return dict(known[name])
 
     def _cards_used(self) -> dict[str, Any]:
@@ -142,11 +143,11 @@ def load(path: str | Path) -> Site:
     data = reading.document(file)
     files = _place(data, file)
 
-    def read(name: str, key: str, columns: Mapping[str, Any]) -> reading.Table:
+    def read(name: str, key: str, columns: Mapping[str, Any]) -> timeseries.Table:
         path = files[name]
         if isinstance(path, Fault):
             raise InputError([path])
-        return reading.series(reading.text(path, reading.MAX_SERIES_BYTES, key), str(path), columns)
+        return timeseries.read(reading.text(path, reading.MAX_SERIES_BYTES, key), str(path), columns)
 
     return _made(data, str(file), read)
 
@@ -154,7 +155,7 @@ def load(path: str | Path) -> Site:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a site file."""
     made = Sections.model_json_schema()
-    extends = {"type": "string", "description": "A site file that this one builds on; keys here replace its keys."}
+    extends = {"type": "string", "description": "A site file to build on; keys here replace its keys."}
     made["properties"] = {"extends": extends, **made["properties"]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "codesign site"}
 
@@ -180,23 +181,27 @@ def _made(data: dict[str, Any], file: str, read: Reader) -> Site:
         sections: Sections | None = Sections.model_validate(data)
     except ValidationError as error:
         sections, found = None, faults(error, Sections, file, renamed=renamed)
-    tables: dict[str, reading.Table] = {}
+    tables: dict[str, timeseries.Table] = {}
     for table, key, place in reading.paths(data):
         try:
-            tables[place] = read(str(table[key]), place, reading.COLUMNS.get(place, reading.PROFILE))
+            tables[place] = read(str(table[key]), place, timeseries.COLUMNS.get(place, timeseries.PROFILE))
         except InputError as error:
             found += error.faults
     whole = sections or consistency.partial(data)
     found += consistency.faults(whole, tables, file)
     if found or sections is None:
         raise InputError({str(fault): fault for fault in found}.values())
-    profiles = {job.profile: tables[f"jobs.{name}.profile"] for name, job in sections.jobs.items() if job.profile}
+    profiles = {
+        job.profile: FrozenDict(tables[f"jobs.{name}.profile"])
+        for name, job in sections.jobs.items()
+        if job.profile is not None
+    }
     series = Series.model_construct(
         weather=FrozenDict(tables["climate.series"]),
         price=FrozenDict(tables["energy.price_series"]),
-        profiles=FrozenDict({name: FrozenDict(columns) for name, columns in profiles.items()}),
+        profiles=FrozenDict(profiles),
     )
-    return Site.model_construct(**{name: getattr(sections, name) for name in Sections.model_fields}, series=series)
+    return Site.model_construct(**dict(sections), series=series)
 
 
 def _keys(place: tuple[str, ...]) -> tuple[str, ...]:
@@ -207,7 +212,7 @@ def _keys(place: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _place(data: dict[str, Any], file: Path) -> dict[str, Path | Fault]:
-    """Replace each path by the name the site keeps for it; return the names' files, or what is wrong with them."""
+    """Replace each path by the name that the site keeps for it; return each name's file or what is wrong."""
     files: dict[str, Path | Fault] = {}
     allow = data.get("files")
     outside = isinstance(allow, dict) and allow.get("allow_outside") is True

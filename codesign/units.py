@@ -13,10 +13,14 @@ Factors: NIST SP 811 (2008), appendix B. `_per_ton` and the like are the inverse
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
+from operator import mul
 from typing import Any
 
 WATER_KG_PER_L = 0.992
 L_PER_GALLON = 3.785411784
+
+Place = tuple[str, ...]
 
 FACTORS: dict[str, tuple[tuple[str, float], ...]] = {
     "_ton": (("_kw", 3.516852842),),
@@ -40,19 +44,20 @@ def unit(key: str) -> str:
 
 
 def metric(key: str, known: Container[str]) -> tuple[str, Callable[[Any], Any]] | None:
-    """Return the known metric key that an imperial one stands for and the conversion; None when there is none."""
+    """Return the known metric key that an imperial one stands for, and the conversion; None if none."""
     if key.endswith("_f") and f"{key[:-2]}_c" in known:
         return f"{key[:-2]}_c", _everywhere(lambda value: (value - 32.0) / 1.8)
     for suffix, meanings in FACTORS.items():
         stem, inverse = key.removesuffix(suffix), key.endswith(f"_per{suffix}")
         for ending, factor in meanings if stem != key else ():
             if f"{stem}{ending}" in known:
-                scale = 1.0 / factor if inverse else factor
-                return f"{stem}{ending}", _everywhere(lambda value, scale=scale: value * scale)
+                return f"{stem}{ending}", _everywhere(partial(mul, 1.0 / factor if inverse else factor))
     return None
 
 
-def spelled_metric(data: Any, known: Callable[[tuple[str, ...]], Container[str]], place: tuple[str, ...] = ()) -> tuple[Any, dict[tuple[str, ...], str]]:
+def spelled_metric(
+    data: Any, known: Callable[[Place], Container[str]], place: Place = ()
+) -> tuple[Any, dict[Place, str]]:
     """Return plain data with every imperial key converted, and what each converted place was called.
 
     `known` gives the keys that a table at a place may have. A key that stands in both units keeps both names:
@@ -64,7 +69,7 @@ def spelled_metric(data: Any, known: Callable[[tuple[str, ...]], Container[str]]
     if not isinstance(data, dict):
         return data, {}
     made: dict[str, Any] = {}
-    renamed: dict[tuple[str, ...], str] = {}
+    renamed: dict[Place, str] = {}
     keys = known(place)
     for key, value in data.items():
         other = None if key in keys else metric(key, keys)

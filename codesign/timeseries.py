@@ -1,0 +1,132 @@
+"""Series: columns of a CSV text by name; the suffix of a name is its unit, lines from # on are comments.
+
+Times are ISO 8601 without a zone (the site states the offset from UTC), in order; a profile has equal bins.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import math
+from collections.abc import Mapping
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+
+from codesign.errors import Fault, InputError, nearest
+from codesign.fields import In
+from codesign.reading import MAX_FAULTS, refused
+from codesign.units import metric, unit
+
+MAX_ROWS = 1_000_000
+
+Table = dict[str, tuple[Any, ...]]
+
+WEATHER: Mapping[str, In | None] = {
+    "time": None, "dry_bulb_c": In(-60, 60), "relative_humidity_percent": In(0, 100),
+}  # fmt: skip
+PRICE: Mapping[str, In | None] = {"time": None, "price_usd_per_mwh": In(-1e5, 1e5)}
+PROFILE: Mapping[str, In | None] = {
+    "phase_pu": In(0, 1), "power_pu": In(0, 3),
+    **{f"{name}_pu": In(0, 3) for name in ("p05", "p25", "p50", "p75", "p95")},
+}  # fmt: skip
+COLUMNS = {"climate.series": WEATHER, "energy.price_series": PRICE}
+"""Columns by dotted key; those of every other series are PROFILE."""
+REQUIRED = ("time", "dry_bulb_c", "price_usd_per_mwh", "phase_pu", "power_pu")
+
+
+def read(content: str, file: str, spec: Mapping[str, In | None]) -> Table:
+    """Return the columns of a CSV text, of those that may stand there; InputError with its faults."""
+    lines = (line for line in StringIO(content) if not line.startswith("#") and line.strip())
+    rows = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        convert, faults = _header(header, file, spec)
+        if faults:
+            raise InputError(faults)
+        made: dict[str, list[Any]] = {name: [] for name, _ in convert}
+        for number, row in enumerate(rows, start=1):
+            if number > MAX_ROWS:
+                raise refused(file, "rows", f"more than {MAX_ROWS}", f"at most {MAX_ROWS}")
+            if len(faults) >= MAX_FAULTS:
+                break
+            if len(row) != len(header):
+                faults.append(
+                    Fault(file, f"row {number}", f"{len(row)} entries", f"{len(header)} entries", None)
+                )
+                continue
+            for (name, change), entry in zip(convert, row, strict=True):
+                value, expected = _entry(entry, spec[name], change)
+                if expected:
+                    faults.append(
+                        Fault(file, f"row {number}, {name}", entry, f"{expected} {unit(name)}".strip(), None)
+                    )
+                made[name].append(value)
+    except csv.Error as error:
+        raise refused(file, "", str(error), "comma-separated values") from None
+    faults += [] if faults else _order(made, file)
+    if faults:
+        raise InputError(faults[:MAX_FAULTS])
+    return {name: tuple(values) for name, values in made.items()}
+
+
+def _header(
+    header: list[str], file: str, columns: Mapping[str, Any]
+) -> tuple[list[tuple[str, Any]], list[Fault]]:
+    convert: list[tuple[str, Any]] = []
+    faults = []
+    for name in header:
+        other = metric(name, columns)
+        if name not in columns and other is None:
+            expected = f"columns {', '.join(columns)}"
+            faults.append(Fault(file, "header", name, expected, nearest(name, columns)))
+        convert.append((name, None) if other is None else other)
+    names = [name for name, _ in convert]
+    faults += [
+        Fault(file, "header", "missing", f"a column {name}", nearest(name, header))
+        for name in columns
+        if name in REQUIRED and name not in names
+    ]
+    if len(set(names)) != len(names):
+        faults.append(Fault(file, "header", ",".join(header), "no column twice", None))
+    return convert, faults
+
+
+def _entry(entry: str, bounds: In | None, change: Any) -> tuple[Any, str]:
+    """Return (value, "") or (None, what was expected)."""
+    try:
+        if bounds is None:
+            moment = dt.datetime.fromisoformat(entry.strip())
+            if moment.tzinfo is not None or not 1970 <= moment.year <= 2200:
+                raise ValueError
+            on_minute = not moment.second and not moment.microsecond
+            return moment.isoformat(timespec="minutes") if on_minute else moment.isoformat(), ""
+        value = float(entry)
+        value = change(value) if change else value
+        if not math.isfinite(value) or not bounds.holds(value):
+            raise ValueError
+        return value, ""
+    except (ValueError, OverflowError):
+        time = "a time such as 2023-08-18T05:00, without a zone, from 1970 to 2200"
+        return None, time if bounds is None else f"a number {bounds}"
+
+
+def _order(made: Mapping[str, list[Any]], file: str) -> list[Fault]:
+    """Return what is wrong with a series as a whole."""
+    key = next(iter(made))
+    rows = made.get("time") or made.get("phase_pu") or []
+    if not rows:
+        return [Fault(file, "rows", "none", "at least one row", None)]
+    if any(late <= early for early, late in pairwise(rows)):
+        return [Fault(file, key, "not in order", "each row later than the one before", None)]
+    if "phase_pu" in made:
+        width = 1.0 / len(rows)
+        if any(abs(phase - rows[0] - i * width) > 0.1 * width for i, phase in enumerate(rows)):
+            return [
+                Fault(
+                    file, "phase_pu", "bins of different width", f"{len(rows)} equal bins of a period", None
+                )
+            ]
+        if sorted(made["power_pu"])[len(rows) // 2] < 0.01:
+            return [Fault(file, "power_pu", "nothing", "a median above 0.01 per unit", None)]
+    return []
