@@ -176,6 +176,9 @@ def _electrical_margins(site: Site, sizes: Mapping[str, Size], hours: Table, fas
         store = catalogue.build(site, "storage", sizes["storage_power"].card)
         rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
         rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
+    step, job = smoothing.abort_step_mw(site)
+    rows.append(Margin("job_abort", "static", job, 0.0,
+                       sizes["storage_power"].value + workload.window_limit_mw(site) - step, "mw", "static"))  # fmt: skip
     rows += [
         Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
         Margin("interconnection", "static", "poi", 0.0,

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from codesign import workload
+from codesign import steady, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.site import Site
@@ -71,6 +71,21 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
         else:
             alone.append(Stream(power_mw=power, shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None))
     return (Stream(power_mw=together, shift_steps=0), *alone)
+
+
+def abort_step_mw(site: Site) -> tuple[float, str]:
+    """Return the largest fall of power when one job stops at once, and the job [MW].
+
+    From the top of its profile to the idle level: no controller knows of it beforehand, so the storage at rest must cover
+    by its power what the window rule does not allow.
+    """
+    nominal = {name: job.racks * steady.rack(site).nominal_kw / 1e3 for name, job in site.jobs.items()}
+    fall = {
+        name: nominal[name] * float(workload.profile(job, site).max() - job.idle_pu * job.plateau_pu)
+        for name, job in site.jobs.items()
+    }
+    worst = max(fall, key=lambda name: fall[name])
+    return fall[worst], worst
 
 
 def dispatch(

@@ -139,7 +139,7 @@ def _job_abort_restart(hall: Hall, asked: Any, time_s: Array, step_s: float, giv
     name = asked.job or next(name for name, job in jobs.items() if job.racks == largest)
     gone = (time_s > asked.at_s - 1e-9) & (time_s < asked.at_s + asked.off_s - 1e-9)
     column = f"{name}_0.level_pu"
-    given[column] = np.where(gone, jobs[name].idle_pu, given[column])
+    given[column] = np.where(gone, jobs[name].idle_pu * jobs[name].plateau_pu, given[column])
 
 
 PRESCRIBED: dict[str, Callable[[Hall, Any, Array, float, dict[str, Array]], None]] = {

@@ -50,7 +50,7 @@ def run(
             meter.rest(float(first))
         recorded = meter.recorded if meter is not None else Recorded()
         move = controller.move(Data(x, start.p, known, *line.references(k), last_u, recorded))
-        u = controller.obey(move.controls[0], d, start.p)
+        u = controller.obey(move.controls[0], last_u, d, start.p)
         moves.append(move)
         if meter is not None:
             meter.add(float(stack.output_of(meter.rule.output, x, u, d, start.p)))

@@ -74,10 +74,14 @@ class Controller:
                 unmet[key] = (int(stages[0]), float(slack.max()))
         return Move(problem.controls(solution.primal), kind, " > ".join(statuses), iterations, unmet)
 
-    def obey(self, u: Vector, d: Vector, p: Vector) -> Vector:
-        """Return controls that no machine refuses: cut by the least share that obeys the hard limits."""
-        stack = self.problem.stack
+    def obey(self, u: Vector, before: Vector, d: Vector, p: Vector) -> Vector:
+        """Return controls that no machine refuses: within ramps, one of a pair, cut by the least share."""
+        stack, slow, u = self.problem.stack, self.problem.stack.slow, u.copy()
+        most = np.array(stack.ramp(p)).ravel() * self.problem.step_s
+        u[slow] = np.clip(u[slow], before[slow] - most, before[slow] + most)
         u = np.clip(u, 0.0, stack.control_high)
+        for i, j in stack.exclusive:
+            u[i], u[j] = max(u[i] - u[j], 0.0), max(u[j] - u[i], 0.0)
         for share in SHRINK:
             excess = np.array(stack.limit(np.zeros(len(stack.states)), u, d, p)).ravel()
             over = [i for i, limit in enumerate(stack.limits) if limit.hard and excess[i] > 0.0]

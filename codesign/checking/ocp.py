@@ -1,6 +1,6 @@
 """The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
 
-min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2 + RHO 1'e_k
+min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2 + RHO'e_k
 s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two stages; the last is x_{k+1}
       h(x_k, u_k, d_k, p)/sh + back_off <= e_k             limits at both ends, exact L1 penalty
       h(x_{k+1}, u_k, d_k, p)/sh + back_off <= e_k
@@ -16,7 +16,7 @@ A law that holds its input at the end of a range has a kink there, on which a so
 accepted after four iterations within 1e-4 (scaled), and its status says so.
 
 The whole programme is SX; IPOPT with MUMPS. The penalty is exact while RHO is above the largest multiplier
-(here 20 times the largest seen); scales and options were measured, not derived.
+(20 times the largest seen); scales and options were measured, not derived.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ import numpy as np
 
 from codesign.checking.stack import Stack, Vector
 
-RHO = 20.0
+RHO, RHO_RANGE = 1000.0, 20.0  # machines are spared before the range rule
+PEAK = 5.0  # weight of the range rule's largest slack in a stage's: what cannot be met is levelled
 W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
+W_PAIR = 1000.0  # on the product of two controls of which one is zero
 W_ORACLE = 1e-3  # share of the tracking cost kept in the margin oracle: picks one optimum among equals
 FAR = 1e6  # stands for "no recorded past" in the range rule
 RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
@@ -42,7 +44,7 @@ COLD: dict[str, Any] = {
     "ipopt.acceptable_compl_inf_tol": 1e-4,
 }  # fmt: skip
 WARM: dict[str, Any] = {
-    **COLD, "ipopt.tol": 1e-5, "ipopt.max_iter": 80,
+    **COLD, "ipopt.tol": 1e-5, "ipopt.max_iter": 50,
     "ipopt.warm_start_init_point": "yes", "ipopt.mu_init": 1e-6,
     "ipopt.warm_start_bound_push": 1e-8, "ipopt.warm_start_bound_frac": 1e-8,
     "ipopt.warm_start_slack_bound_push": 1e-8, "ipopt.warm_start_slack_bound_frac": 1e-8,
@@ -166,9 +168,9 @@ class Problem:
         self._high += list(np.broadcast_to(high, count))
         return symbol, slice(start, start + count)
 
-    def _slack(self, name: str, count: int) -> tuple[ca.SX, slice]:
+    def _slack(self, name: str, count: int, weight: float) -> tuple[ca.SX, slice]:
         symbol, at = self._variable(name, count, 0.0)
-        self._penalty += ca.sum1(symbol)
+        self._penalty += weight * ca.sum1(symbol)
         return symbol, at
 
     def _equal(self, stage: int, name: str, row: ca.SX) -> None:
@@ -199,6 +201,8 @@ class Problem:
         self.at_e: list[slice] = []
         self.at_range: list[slice] = []
         self.t = self._variable("t", 1)[0] if self.target else ca.SX(0)
+        self.peak = self._slack("peak", 1, PEAK * RHO_RANGE)[0] if self.rule is not None else ca.SX(0)
+        self._shared = len(self._low)
         filtered: list[ca.SX] = []
         for k in range(n):
             d = given["d"][:, k]
@@ -207,7 +211,7 @@ class Problem:
             u = scaled_u * s.control_scale
             after = self._step(k, x, u, d, p)
             self._ramps(k, u - u_before, s.ramp(p) * self.step_s)
-            e, at = self._slack(f"e{k}", len(self.soft))
+            e, at = self._slack(f"e{k}", len(self.soft), RHO)
             self.at_e.append(at)
             self._limits(k, x, after, u, d, p, e)
             if self.rule is not None:
@@ -218,8 +222,10 @@ class Problem:
             self._cost += W_U * ca.sumsqr(scaled_u - given["ur"][:, k] / s.control_scale)
             self._cost += W_MOVE * ca.sumsqr((u - u_before) / s.control_scale)
             self._cost += W_X * ca.sumsqr(pull[self.tracked])
+            for i, j in s.exclusive:
+                self._penalty += W_PAIR * scaled_u[i] * scaled_u[j]
             x, u_before = after, u
-        self._cost = (W_ORACLE * self._cost - self.t if self.target else self._cost) + RHO * self._penalty
+        self._cost = (W_ORACLE * self._cost - self.t if self.target else self._cost) + self._penalty
         self.symbols = {
             "x": ca.vertcat(*self._w), "f": self._cost, "g": ca.vertcat(*self._rows),
             "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
@@ -280,8 +286,9 @@ class Problem:
         kept, _ = self._variable(f"m{k}", rule.sections)
         self._equal(k, rule.name, ca.vertcat(y - value / rule.scale, kept - ca.vertcat(*after) / rule.scale))
         aimed = rule.name == self.target
-        e, at = (self.t, slice(0, 0)) if aimed else self._slack(f"r{k}", 1)
+        e, at = (self.t, slice(0, 0)) if aimed else self._slack(f"r{k}", 1, RHO_RANGE)
         self.at_range.append(at)
+        self._at_most_zero(k, {} if aimed else {f"{rule.name} peak": e - self.peak})
         allowed = (rule.limit - rule.back_off) / rule.scale + (-e if aimed else e)
         rows = {"lowest": y - past[0, k] / rule.scale, "highest": past[1, k] / rule.scale - y}
         for lag, earlier in enumerate(reversed(filtered[-rule.lags(self.step_s) :]), start=1):
@@ -319,9 +326,8 @@ class Problem:
     def shifted(self, solution: Solution, steps: int) -> Solution:
         """Return a solution `steps` stages on, its last stage repeated; rows without a partner get zero."""
         source = np.minimum(np.arange(self.horizon) + steps, self.horizon - 1)
-        first = 1 if self.target else 0
-        stages = np.arange(first, len(self._low)).reshape(self.horizon, -1)
-        moved = np.concatenate([np.arange(first), stages[source].ravel()])
+        stages = np.arange(self._shared, len(self._low)).reshape(self.horizon, -1)
+        moved = np.concatenate([np.arange(self._shared), stages[source].ravel()])
         lam_g = np.zeros_like(solution.lam_g)
         for k, j in enumerate(source):
             pairs = [

@@ -21,14 +21,14 @@ from codesign.site import Site
 
 Progress = Callable[[str, int, int], None]  # scenario, steps done, steps
 
-BACK_OFF = {"k": 0.3, "c": 0.3, "mw": 1e-3, "mwh": 1e-5, "kw": 1.0}
+BACK_OFF = {"k": 0.3, "c": 0.3, "mw": 1e-3, "kw": 1.0, "l_per_min": 1.0}
 """What the controller keeps off a limit for its own model's error, by the limit's unit.
 
-Radau-1 against CVODES, measured: 0.13-0.29 K on junctions (largest right after a trip); powers follow at
-once.
+Radau-1 against CVODES, measured: 0.13-0.29 K on junctions (largest right after a trip), 0.7 l/min on flows.
+Powers follow at once; stored energy is linear in them: exact.
 """
 
-
+BEYOND_K = 1e-3  # an input this near the end of its range is inside
 RANGE_BACK_OFF_PU = 1e-3  # of the range rule's limit: a sample is known exactly when its step is decided
 
 
@@ -85,9 +85,22 @@ def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run
         states=_table(stack.states, states), controls=_table(stack.controls, u[rows]),
         disturbances=_table(stack.disturbances, d[rows]), outputs=_table(stack.outputs, outputs),
         margins=(*rows_of_limits, margins.waveform(rule, line.id, line.step_s, samples)),
+        out_of_range=_held(stack, states, d[rows]),
         energy_residual_pu=margins.energy_residual_pu(stack, record.intervals, u, d, begin.p),
         failed_solves=sum(move.kind == "held" for move in record.moves),
     )  # fmt: skip
+
+
+def _held(stack: Stack, states: Vector, disturbances: Vector) -> dict[str, int]:
+    """Return at how many steps a component's input was held at the end of its range."""
+    count: dict[str, int] = {}
+    for x, d in zip(states.tolist(), disturbances.tolist(), strict=True):
+        beyond = stack.plant.out_of_range(
+            dict(zip(stack.states, x, strict=True)), dict(zip(stack.disturbances, d, strict=True))
+        )
+        for name, excess in beyond.items():
+            count[name] = count.get(name, 0) + (abs(excess) > BEYOND_K)
+    return {name: steps for name, steps in count.items() if steps}
 
 
 def _table(names: tuple[str, ...], values: Vector) -> Table:

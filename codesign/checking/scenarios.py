@@ -91,7 +91,8 @@ def _job_abort_restart(site: Site, plan: Plan, start: Start) -> Timeline:
 
     def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
         gone = (time_s >= scenario.at_s - 1e-9) & (time_s < scenario.at_s + scenario.off_s - 1e-9)
-        actual[gone, _column(start, f"{group(job, 0)}.level_pu")] = site.jobs[job].idle_pu
+        idle_pu = site.jobs[job].idle_pu * site.jobs[job].plateau_pu
+        actual[gone, _column(start, f"{group(job, 0)}.level_pu")] = idle_pu
 
     return _fast(site, plan, start, "job_abort_restart", fault)
 
@@ -110,7 +111,7 @@ def _chiller_trip(site: Site, plan: Plan, start: Start) -> Timeline:
         back = 1.0 if since_s < 0 else min(max((since_s - scenario.off_s) / scenario.reload_s, 0.0), 1.0)
         return 1.0 - (1.0 - back) * (lost / running if running else 1.0)
 
-    since_s = np.arange(rows) * step_s - scenario.at_s
+    since_s = step_s * np.arange(rows, dtype=float) - scenario.at_s
     actual[:, _column(start, "chiller_available")] = _lower_end(availability, since_s, step_s)
     return Timeline(
         "chiller_trip", step_s, steps, SLOW_HORIZON, _first_change(nominal, actual), nominal, actual,
@@ -144,7 +145,7 @@ def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) 
     states[:, start.stack.states.index("storage_mwh")] = np.resize(ends, rows)
     actual = nominal.copy()
     if fault is not None:
-        fault(np.arange(rows) * step_s, step_s, actual)
+        fault(step_s * np.arange(rows, dtype=float), step_s, actual)
     return Timeline(
         name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states
     )

@@ -32,15 +32,22 @@ PER_UNIT = "_pu"  # a control whose name ends so lives in [0, 1]; every other co
 class PlantLike(Protocol):
     """What is asked of a plant: names, and laws as plain arithmetic on mappings."""
 
-    states: tuple[str, ...]
-    controls: tuple[str, ...]
-    disturbances: tuple[str, ...]
-    sizes: tuple[str, ...]
+    @property
+    def states(self) -> tuple[str, ...]: ...
+    @property
+    def controls(self) -> tuple[str, ...]: ...
+    @property
+    def exclusive(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def disturbances(self) -> tuple[str, ...]: ...
+    @property
+    def sizes(self) -> tuple[str, ...]: ...
 
     def rates(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
     def outputs(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
-    def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, tuple[Any, str, float, str]]: ...
+    def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...  # excess, unit, scale, place
     def ramps(self, p: Any) -> Mapping[str, Any]: ...
+    def out_of_range(self, x: Any, d: Any) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,10 @@ class Stack:
     """A plant's laws as CasADi functions, with the scales of its states and controls."""
 
     def __init__(self, plant: PlantLike) -> None:
+        self.plant = plant
         self.states, self.controls = tuple(plant.states), tuple(plant.controls)
         self.disturbances, self.sizes = tuple(plant.disturbances), tuple(plant.sizes)
+        self.exclusive = [(self.controls.index(a), self.controls.index(b)) for a, b in plant.exclusive]
         names = (self.states, self.controls, self.disturbances, self.sizes)
         vectors = [ca.SX.sym(letter, len(group)) for letter, group in zip("xudp", names, strict=True)]
         x, u, d, p = (

@@ -1,12 +1,13 @@
 """Where a run starts and what it is pulled to: the plan's plant, and its steady state of an hour, as vectors.
 
-The plan's static chain is a fixed point of the plant's rates at the hour's mean load: a run begins at rest, and
-whatever moves afterwards was moved by the scenario.
+The plan's static chain is a fixed point of the plant's rates at the hour's mean load: a run begins at rest,
+and whatever moves afterwards was moved by the scenario.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def sizes(plan: Plan) -> dict[str, float]:
 def plant(site: Site, plan: Plan) -> Plant:
     """Return the plant of the plan's cards and schedule."""
 
-    def part(name: str, component: str | None = None) -> object:
+    def part(name: str, component: str | None = None) -> Any:
         return catalogue.build(site, component or name, str(plan.sizes[name].card))
 
     groups = tuple(

@@ -25,6 +25,7 @@ LIMITS = {
     "loop_volume": "no buffer on offer gives the chillers their loop volume",
     "cold_aisle": "the fan walls on offer cannot hold the cold aisle with one unit out",
     "air_chiller_capacity": "the air chillers on offer cannot carry the air share with one unit out",
+    "job_abort": "no storage power on offer covers an abrupt stop of the largest job within the window rule",
     "storage_rate": "no storage energy on offer carries its power",
     "storage_life": "the storage on offer wears out before its calendar life",
 }

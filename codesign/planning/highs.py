@@ -123,9 +123,6 @@ def solve(
         ("threads", 1),
         ("mip_rel_gap", gap),
         ("mip_abs_gap", 0.0),
-        ("mip_feasibility_tolerance", 1e-9),
-        ("primal_feasibility_tolerance", 1e-9),
-        ("dual_feasibility_tolerance", 1e-9),
         ("time_limit", time_limit_s),
     ):
         checked(highs.setOptionValue(option, value), f"setOptionValue({option})")

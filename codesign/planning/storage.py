@@ -41,6 +41,8 @@ def plan(rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given:
     for card in cards:
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
+    step, _ = smoothing.abort_step_mw(site)
+    rows.exact("job_abort", sum(power.values()) + workload.window_limit_mw(site) >= step)
     parts = smoothing.streams(site, given) if given is not None else None
     steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
     add = rows.exact if steady_jobs else rows.outer
@@ -64,26 +66,27 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
 
 def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any], energy: dict[Any, Any],
               add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
-    """Charge, discharge and stored energy, periodic; returns the net power by step and the mean loss."""
-    steps, h = len(load), site.clock.step_s / smoothing.S_PER_H
+    """Charge, discharge and stored energy (MJ above the least), periodic; returns the net power by step and the mean loss."""
+    steps, step_s = len(load), site.clock.step_s
     net, loss = list(load), 0.0
     for card in cards:
         part = catalogue.build(site, "storage", card)
         charge, discharge, stored = (
-            [rows.amount(f"{name}_{what}") for _ in range(steps)] for what in ("charge_mw", "discharge_mw", "soc_mwh")
+            [rows.amount(f"{name}_{what}") for _ in range(steps)] for what in ("charge_mw", "discharge_mw", "soc_mj")
         )
         usable = part.soc_max_pu - part.soc_min_pu
         for k in range(steps):
             add(f"{name}_power", charge[k] <= power[card])
             add(f"{name}_power", discharge[k] <= power[card])
-            add(f"{name}_energy", stored[k] <= usable * energy[card])
-            flow = h * (part.efficiency_charge * charge[k] - discharge[k] / part.efficiency_discharge)
+            add(f"{name}_energy", stored[k] <= smoothing.S_PER_H * usable * energy[card])
+            flow = step_s * (part.efficiency_charge * charge[k] - discharge[k] / part.efficiency_discharge)
             add(f"{name}_balance", stored[(k + 1) % steps] - stored[k] == flow)
             behind = rows.amount(f"{name}_net_mw", None)
             add(f"{name}_net", behind == net[k] + charge[k] - discharge[k])
             net[k] = behind
         periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / site.clock.macro_s
-        add(f"{name}_life", periods * h * sum(discharge) <= part.throughput_max_mwh_per_year(energy[card]))
+        allowed_mj = part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
+        add(f"{name}_life", step_s * sum(discharge) <= allowed_mj)
         lost = rows.amount(f"{name}_loss_mw", None)
         add(f"{name}_loss", steps * lost == sum(charge) - sum(discharge))
         loss = loss + lost

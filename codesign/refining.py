@@ -1,0 +1,201 @@
+"""The whole line: plan, check, cut, plan again, until certified or stopped with the reason.
+
+A broken margin m of a scenario comes back as a back-off cut on the sizes, m + (dm/dx)'(x - x_k) >= 0, with the slopes of
+the check's margin oracle. Cuts are inner: the bound stays that of the first plan, which has none.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from codesign import catalogue, checking, planning, workload
+from codesign.answer import share_by_grade, versions
+from codesign.checking.sensitivity import sensitivities
+from codesign.checking.steady import VALUED
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size
+from codesign.planning import Cut
+from codesign.reasons import with_reasons
+from codesign.site import Site
+
+MOST_ROUNDS = 8
+SIZE_OF = {named: name for name, named in VALUED.items()}
+"""The plant's parameter -> size id; counted ones are `NAME_count`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """A cut with the limit and scenario that it came from."""
+
+    limit: str
+    scenario: str
+    cut: Cut
+
+    def violated_by(self, sizes: Mapping[str, Size]) -> bool:
+        """Whether sizes break the cut."""
+        change = sum(slope * (amount(sizes[name]) - self.cut.at[name]) for name, slope in self.cut.gradient.items())
+        return self.cut.margin + change < 0.0
+
+
+def solve(
+    site: Site,
+    *,
+    time_limit_s: float = math.inf,
+    gap: float | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    log: bool = False,
+    progress: Callable[[str, float, float], None] | None = None,
+    scenario_progress: Callable[[str, int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Design:
+    """Return a certified design, or the best one with the reason why it is not.
+
+    Parameters are those of `codesign.plan`; `time_limit_s` is for the whole line, `scenario_progress` is called with
+    (scenario, step, steps) by the check.
+    """
+    began = time.monotonic()
+
+    def left() -> float:
+        return time_limit_s - (time.monotonic() - began)
+
+    first = planning.plan(site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, log=log, progress=progress, stop=stop)
+    plan, cuts, check = first, list[BackOff](), Check()
+    outcome, reason, rounds = first.outcome, first.reason, 0
+    while plan.solved:
+        rounds += 1
+        check = checking.check(site, plan, log=log, progress=scenario_progress)
+        early = _stopped(first, left(), stop)
+        if check.holds:
+            outcome, reason = Outcome.CERTIFIED, "every limit holds in every scenario of the site"
+            break
+        outcome, reason = Outcome.NOT_CERTIFIED, _broken(check)
+        if early is not None:
+            outcome = early
+            break
+        new = _cuts(site, plan, check, rounds)
+        if not new:
+            reason += "; no size has a known effect on it"
+            break
+        if rounds == MOST_ROUNDS:
+            reason += f"; {MOST_ROUNDS} rounds of cuts did not mend it"
+            break
+        cuts += new
+        again = planning.plan(
+            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=[each.cut for each in cuts], with_bound=False,
+            log=log, progress=progress, stop=stop,
+        )  # fmt: skip
+        if not again.solved:
+            reason += f"; no size on offer mends it ({again.reason})"
+            break
+        plan = replace(again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year)
+    if plan.solved and cuts:
+        plan = replace(plan, sizes=with_reasons(site, plan, cuts))
+    plan = replace(plan, outcome=outcome, reason=reason)
+    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began)
+    return Design(site=site, plan=plan, check=check, certificate=claim)
+
+
+def amount(size: Size) -> float:
+    """Return what a cut counts: units where there are some, else the value."""
+    return float(size.value if size.count is None else size.count)
+
+
+def _stopped(first: Plan, left_s: float, stop: Callable[[], bool] | None) -> Outcome | None:
+    if stop is not None and stop():
+        return Outcome.INTERRUPTED
+    if first.outcome in (Outcome.INTERRUPTED, Outcome.TIME_LIMIT):
+        return first.outcome
+    return Outcome.TIME_LIMIT if left_s <= 0.0 else None
+
+
+def _cuts(site: Site, plan: Plan, check: Check, rounds: int) -> list[BackOff]:
+    """One cut a broken limit and scenario; slopes of an oracle that did not converge make none."""
+    made = []
+    for row in _worst_by_limit(check):
+        found = sensitivities(site, plan, row.scenario, row.limit, check[row.scenario])
+        gradient = {_size_id(name): slope for name, slope in found.slopes.items() if slope != 0.0}
+        if any(slope > 0.0 for slope in gradient.values()):
+            at = {name: amount(plan.sizes[name]) for name in gradient}
+            cut = Cut(f"{row.scenario}_{row.limit}_{rounds}", row.margin, gradient, at)
+            made.append(BackOff(row.limit, row.scenario, cut))
+    return made
+
+
+def _size_id(name: str) -> str:
+    return SIZE_OF.get(name, name.removesuffix("_count"))
+
+
+def _worst_by_limit(check: Check) -> list[Margin]:
+    worst: dict[tuple[str, str], Margin] = {}
+    for row in check.margins:
+        if row.margin < 0.0 and row.scenario != "static":
+            key = (row.scenario, row.limit)
+            if key not in worst or row.margin < worst[key].margin:
+                worst[key] = row
+    return list(worst.values())
+
+
+def _broken(check: Check) -> str:
+    for row in check.margins:
+        if row.margin < 0.0:
+            return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({row.place}, {row.scenario}, at {row.time_s:g} s)"
+    return "; ".join(f"{run.id}: {run.status}" for run in check.scenarios if run.status != "complete") or "nothing was checked"
+
+
+def _certificate(site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float) -> Certificate:
+    return Certificate(
+        outcome=plan.outcome, reason=plan.reason, plan_cost_usd_per_year=first.cost_usd_per_year,
+        cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
+        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
+        cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
+        not_covered=(*check.not_covered, *_not_covered(site)), assumptions=_assumptions(site, plan), rounds=rounds,
+        versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest, seconds=seconds,
+    )  # fmt: skip
+
+
+def _not_covered(site: Site) -> tuple[str, ...]:
+    """What no judge looked at, whatever the site asks for."""
+    resolved, (low, high) = workload.not_resolved_hz(site), site.poi.band_hz
+    bands = (f"POI band {max(resolved, low):g}-{high:g} Hz: not resolved by the profile",) if resolved < high else ()
+    return (
+        *bands,
+        "voltage sags, fault ride-through, flicker and voltage steps at the POI",
+        "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
+        "trips of air chillers, fan walls, FWS pumps, transformers, storage; loss of the grid",
+        "days of the year other than the representative ones",
+    )
+
+
+def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
+    """What decides the result and is not shown by it."""
+    gates = [f"{name} to {job.jitter_s:g} s" for name, job in site.jobs.items() if job.locked]
+    free = [name for name, job in site.jobs.items() if not job.locked]
+    said = [f"POI rule {site.poi.rule} is a draft; its high-pass is of order {site.poi.filter_order}"]
+    if gates:
+        said.append(f"start gates hold {', '.join(gates)}")
+    if free:
+        said.append(f"unlocked ({', '.join(free)}): every alignment is held against, however rare")
+    said.append("power is constant within a step of the clock; edges are instantaneous")
+    said.append("hourly mean power sets energy, demand and losses; the demand charge falls on the year's highest hour in every month")
+    if plan.solved:
+        said.append(f"copper loss of the ripple is left out: {_ripple_loss_usd(site, plan):.0f} USD/year")
+    said.append("the abort leaves a job's racks at its idle level; schedule and weather are known to the controller")
+    return tuple(said)
+
+
+def _ripple_loss_usd(site: Site, plan: Plan) -> float:
+    """Load loss of the POI waveform's variance about its mean, at the mean energy price."""
+    part = catalogue.build(site, "transformer", str(plan.sizes["transformer"].card))
+    power = sum((workload.assignment_mw(site, a) for a in plan.schedule), np.zeros(workload.macro_steps(site)))
+    net = power + plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
+    mva = float(np.std(net)) / site.poi.power_factor
+    units = int(plan.sizes["transformer"].count or 1)
+    extra_mw = (part.loss_kw(mva, units) - part.loss_kw(0.0, units)) / 1e3
+    hours = plan.hours
+    return extra_mw * float(hours["weight_h_per_year"] @ hours["price_usd_per_mwh"])
+

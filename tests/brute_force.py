@@ -1,0 +1,479 @@
+"""Every size and every schedule of a site, with arithmetic of its own: NumPy, SciPy's root finder, linprog for the storage.
+
+Knows the site file and the cards (TOML) and the definitions of the problem, nothing of `codesign`.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq, linprog
+from scipy.sparse import csr_array
+
+CP_WATER, RHO_WATER = 4.18, 0.992
+TCS = 4.008 / 60.0  # kW/K per l/min
+FLOOR = 0.02
+
+
+def cards(models: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: tomllib.loads(path.read_text()) for path in models.glob("*.toml")}
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
+    site = tomllib.loads((folder / "site.toml").read_text())
+    names = {site["climate"]["series"], site["energy"]["price_series"]}
+    names |= {job["profile"] for job in site["jobs"].values() if "profile" in job}
+    series = {}
+    for name in names:
+        lines = [line for line in (folder / name).read_text().splitlines() if not line.startswith("#")]
+        series[name] = list(csv.DictReader(lines))
+    return site, series
+
+
+def upper(a: Any, b: Any, width: float) -> Any:
+    return (a + b + np.sqrt((a - b) ** 2 + width**2)) / 2
+
+
+def lower(a: Any, b: Any, width: float) -> Any:
+    return (a + b - np.sqrt((a - b) ** 2 + width**2)) / 2
+
+
+def floored(x: Any) -> Any:
+    return upper(x, FLOOR, 0.2 * FLOOR)
+
+
+@dataclass
+class Best:
+    cost: float = math.inf
+    sizes: dict[str, Any] | None = None
+    schedule: Any = None
+    fws_c: float = math.nan
+
+
+class Hall:
+    """One site at one FWS supply and approach."""
+
+    def __init__(self, site: dict[str, Any], series: dict[str, Any], deck: dict[str, Any], fws_c: float, approach_k: float) -> None:
+        self.site, self.deck, self.fws_c, self.tcs_c = site, deck, fws_c, fws_c + approach_k
+        self.rack = deck["rack"][next(iter(site["pods"].values()))["rack"]]
+        weather = {row["time"]: float(row["dry_bulb_c"]) for row in series[site["climate"]["series"]]}
+        price = {row["time"]: float(row["price_usd_per_mwh"]) for row in series[site["energy"]["price_series"]]}
+        rows = []
+        shift = site["climate"]["utc_offset_h"] - site["energy"]["utc_offset_h"]
+        step_h = site["clock"].get("hour_step_h", 1)
+        for day in site["days"]:
+            for hour in range(0, 24, step_h):
+                local = datetime.fromisoformat(f"{day['date']}T{hour:02d}:00")
+                stamp = (local - timedelta(hours=shift)).strftime("%Y-%m-%dT%H:%M")
+                rows.append((weather[local.strftime("%Y-%m-%dT%H:%M")], price[stamp], day["weight_days"] * step_h))
+        self.db, self.price, self.weight = np.array(rows).T
+        self.rho = (1 - 2.25577e-5 * site["climate"].get("altitude_m", 0.0)) ** 5.25588
+        self.k = round(site["clock"]["macro_s"] / site["clock"]["step_s"])
+        self.level = {name: self._profile(job, series) for name, job in site["jobs"].items()}
+        self._it()
+
+    def _profile(self, job: dict[str, Any], series: dict[str, Any]) -> np.ndarray:
+        steps = round(job["period_s"] / self.site["clock"]["step_s"])
+        if "profile" in job:
+            values = np.array([float(row["power_pu"]) for row in series[job["profile"]]])
+            values, width = values / np.median(values), np.full(len(values), 1 / len(values))
+        else:
+            values = np.array([phase["level_pu"] for phase in job["phases"]])
+            width = np.array([phase["share"] for phase in job["phases"]])
+        edges = np.concatenate([[0], np.cumsum(width)])
+        out = np.zeros(steps)
+        for i in range(steps):
+            a, b = i / steps, (i + 1) / steps
+            overlap = np.clip(np.minimum(edges[1:], b) - np.maximum(edges[:-1], a), 0, None)
+            out[i] = (overlap * values).sum() * steps
+        return out * job.get("plateau_pu", 0.95)
+
+    def wave(self, name: str, offset_s: float, slots: tuple[float, ...]) -> np.ndarray:
+        job, dt = self.site["jobs"][name], self.site["clock"]["step_s"]
+        level = np.array([self.level[name][(k - round(offset_s / dt)) % len(self.level[name])] for k in range(self.k)])
+        for event, slot in zip(job.get("events", []), slots, strict=True):
+            for turn in range(round(self.site["clock"]["macro_s"] / event["interval_s"])):
+                first = round((slot + offset_s + turn * event["interval_s"]) / dt)
+                for k in range(first, first + round(event["duration_s"] / dt)):
+                    level[k % self.k] = event["level_pu"] * job.get("plateau_pu", 0.95)
+        return level
+
+    def places(self, name: str) -> list[tuple[float, tuple[float, ...]]]:
+        job, clock = self.site["jobs"][name], self.site["clock"]
+        offsets = np.arange(round(job["period_s"] / clock["offset_slot_s"])) * clock["offset_slot_s"]
+        slots = [np.arange(round(e["interval_s"] / clock["event_slot_s"])) * clock["event_slot_s"] for e in job.get("events", [])]
+        return [(float(o), tuple(map(float, s))) for s in itertools.product(*slots) for o in offsets]
+
+    def _it(self) -> None:
+        r = self.rack
+        peak = max(level.max() for level in self.level.values())
+        self.rack_flow = r["liquid_pu"] * r["nominal_kw"] * peak / (TCS * (r["return_target_c"] - self.tcs_c))
+        self.racks = sum(job["count"] * job["racks"] for job in self.site["jobs"].values())
+        self.flow = self.racks * self.rack_flow
+        self.dynamic = self.leak = self.liquid = self.air = 0.0
+        for name, job in self.site["jobs"].items():
+            mean = self.wave(name, *self.places(name)[0]).mean()
+            n, tj = job["count"] * job["racks"], self.junction(mean)
+            leak = r["nominal_kw"] * r["gpu_pu"] * r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"])
+            self.dynamic += n * r["nominal_kw"] * mean
+            self.leak += n * leak
+            self.liquid += n * (r["liquid_pu"] * r["nominal_kw"] * mean + leak)
+            self.air += n * (1 - r["liquid_pu"]) * r["nominal_kw"] * mean
+        self.holds = (
+            self.junction(peak) <= r["junction_max_c"] and self.tcs_c <= r["supply_max_c"] and self.rack_flow <= r["flow_max_l_per_min"]
+        )
+
+    def junction(self, level: float) -> float:
+        r = self.rack
+        rated = 1000 * r["nominal_kw"] * r["gpu_pu"] / r["gpus"]
+        conv = r["plate_coolant_k_per_w"] * floored(self.rack_flow / (r["gpus"] * r["plate_flow_l_per_min"])) ** -r["flow_exponent"]
+        total = r["die_lid_k_per_w"] + r["lid_plate_k_per_w"] + conv + 1 / (1000 * TCS * self.rack_flow / r["gpus"])
+
+        def miss(tj: float) -> float:
+            return self.tcs_c + total * rated * (level + r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"])) - tj
+
+        return brentq(miss, -100, 400, xtol=1e-12)
+
+    def cdu(self, card: dict[str, Any], running: int) -> tuple[float, float, float, float] | None:
+        """(pump kW, FWS flow, heat, return) with `running` CDUs, or None where they cannot hold the supply."""
+        v = self.flow / running
+        pump = running * (card["head_fixed_kpa"] + card["head_friction_kpa"] * (v / card["flow_l_per_min"]) ** 2) * v / 60000 / card["efficiency"]
+        hot_in, hx = self.tcs_c + self.liquid / (TCS * self.flow), self.liquid + pump
+
+        def duty(m: float) -> float:
+            ch = TCS * card["flow_l_per_min"] * floored(v / card["flow_l_per_min"])
+            cc = CP_WATER * card["fws_reference_kg_per_s"] * floored(m / card["fws_reference_kg_per_s"])
+            ua = 1 / (
+                card["tcs_resistance_k_per_kw"] * floored(v / card["flow_l_per_min"]) ** -card["flow_exponent"]
+                + card["fws_resistance_k_per_kw"] * floored(m / card["fws_reference_kg_per_s"]) ** -card["flow_exponent"]
+                + card["wall_resistance_k_per_kw"]
+            )
+            low, z = min(ch, cc), min(ch, cc) / max(ch, cc)
+            n = ua / low
+            eff = n / (1 + n) if abs(1 - z) < 1e-9 else (1 - math.exp(-n * (1 - z))) / (1 - z * math.exp(-n * (1 - z)))
+            return eff * low * (hot_in - self.fws_c)
+
+        most = card["fws_flow_max_kg_per_s"]
+        if duty(most) < hx / running:
+            return None
+        m = running * brentq(lambda x: duty(x) - hx / running, 0.2, most, xtol=1e-13, rtol=1e-14)
+        return pump, m, hx, hot_in
+
+    def fan_duty(self, card: dict[str, Any], cells: int, fan: Any, water_c: float, m: float, db: Any) -> Any:
+        if cells == 0:
+            return 0.0 * db
+        air = (card["air_floor_pu"] + (1 - card["air_floor_pu"]) * fan) * self.rho
+        w = floored(m / cells / card["water_kg_per_s"])
+        ua = card["conductance_kw_per_k"] / (
+            card["water_split"] * w ** -card["water_exponent"] + (1 - card["water_split"]) * air ** -card["air_exponent"]
+        )
+        cw, ca = CP_WATER * card["water_kg_per_s"] * w, card["air_kw_per_k"] * air
+        low = lower(cw, ca, 0.02 * card["air_kw_per_k"])
+        z = low / (cw + ca - low)
+        n = ua / low
+        eff = 1 - np.exp(n**0.22 / z * (np.exp(-z * n**0.78) - 1))
+        return cells * low * eff * upper(water_c - db, 0.0, BYPASS_K)
+
+    def chiller(self, card: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(capacity kW, COP) of one machine by hour."""
+        lv = np.clip(self.fws_c, card["leaving_min_c"], card["leaving_max_c"])
+        db = np.clip(self.db, card["ambient_min_c"], card["ambient_max_c"])
+        cap = card["capacity_kw"] * (
+            1 + card["capacity_pu_per_k_leaving"] * (lv - card["leaving_reference_c"])
+            + card["capacity_pu_per_k_ambient"] * (db - card["ambient_reference_c"])
+        )  # fmt: skip
+        te = lv - card["evaporator_pinch_k"]
+        lift = upper(db + card["condenser_lift_k"] - te, card["lift_min_k"], 0.5)
+        return cap, lower(card["carnot_pu"] * (te + 273.15) / lift, card["cop_max"], 0.2)
+
+    def rejection(self, cells_card: dict[str, Any], cells: int, ch_card: dict[str, Any], machines: int, m: float, heat: float) -> Any:
+        """Least electric power by hour, kW, or None where some hour cannot be met."""
+        water_c = self.fws_c + heat / (CP_WATER * m)
+        cap, cop = self.chiller(ch_card)
+        least, fixed = ch_card["load_min_pu"] * cap, ch_card["fixed_pu"]
+        best = np.full(len(self.db), np.inf)
+        for on in range(machines + 1):
+            for cycling in ((False, True) if on == 0 and machines else (False,)):
+                lo, hi = (0 * cap, least) if cycling else (on * least, on * cap)
+
+                def power(fan: np.ndarray, on: int = on, cycling: bool = cycling) -> np.ndarray:
+                    kw = np.maximum(heat - self.fan_duty(cells_card, cells, fan, water_c, m, self.db), 0)
+                    run = kw / least if cycling else on
+                    return cells * cells_card["fan_kw"] * fan**3 + (fixed * cap * run + (1 - fixed) * kw) / cop
+
+                a, b = self._speed(cells_card, cells, heat - hi, water_c, m), self._speed(cells_card, cells, heat - lo, water_c, m)
+                d_a = self.fan_duty(cells_card, cells, a, water_c, m, self.db)
+                ok = (d_a >= heat - hi - 1e-6) & (d_a <= heat - lo + 1e-6)
+                for _ in range(80):
+                    x, y = a + (b - a) / 3, b - (b - a) / 3
+                    left = power(x) < power(y)
+                    a, b = np.where(left, a, x), np.where(left, y, b)
+                best = np.where(ok, np.minimum(best, power((a + b) / 2)), best)
+        return None if np.isinf(best).any() else best
+
+    def _speed(self, card: dict[str, Any], cells: int, target: np.ndarray, water_c: float, m: float) -> np.ndarray:
+        a, b = np.zeros(len(self.db)), np.ones(len(self.db))
+        for _ in range(55):
+            mid = (a + b) / 2
+            short = self.fan_duty(card, cells, mid, water_c, m, self.db) < target
+            a, b = np.where(short, mid, a), np.where(short, b, mid)
+        return (a + b) / 2
+
+    def air_power(self, wall: dict[str, Any], walls: int, ch: dict[str, Any], machines: int) -> Any:
+        """Fans and chillers of the air share by hour, kW; None where a limit breaks with one unit out."""
+        spec = self.site["equipment"]
+        water, limit = spec["air_chiller"]["chilled_water_c"], spec["fan_wall"]["supply_air_max_c"]
+
+        def aisle(y: float, n: int) -> float:
+            c, fans = n * wall["air_kw_per_k"] * y, n * wall["fan_kw"] * y**3
+            hot = water + (self.air + fans) / (wall["effectiveness"] * c)
+            return hot - self.air / c
+
+        out_wall = 1 if spec["fan_wall"].get("redundancy", "n+1") == "n+1" else 0
+        if walls - out_wall < 1 or aisle(1.0, walls - out_wall) > limit:
+            return None
+        turn = min(1.0, math.sqrt((limit - water) * wall["air_kw_per_k"] * wall["effectiveness"] / (3 * wall["fan_kw"])))
+        y = brentq(lambda s: aisle(s, walls) - limit, 1e-6, turn, xtol=1e-14) if aisle(turn, walls) < limit else math.nan
+        fans = walls * wall["fan_kw"] * y**3
+        coil = self.air + fans
+        te = np.clip(water, ch["leaving_min_c"], ch["leaving_max_c"])
+        tc = np.clip(self.db, ch["entering_min_c"], ch["entering_max_c"])
+        basis = np.array([np.ones_like(tc), te + 0 * tc, te**2 + 0 * tc, tc, tc**2, te * tc])
+        capft, eirft = np.array(ch["capft_c"]) @ basis, np.array(ch["eirft_c"]) @ basis
+        cap = ch["capacity_kw"] * capft
+        out = 1 if spec["air_chiller"].get("redundancy", "n+1") == "n+1" else 0
+        if ((machines - out) * cap < coil).any():
+            return None
+        load = coil / (machines * cap)
+        a, b, c = ch["eirfplr_c"]
+        unl, cyc = upper(load, ch["plr_min_unloading"], PLR_WIDTH), load / upper(load, ch["plr_min"], PLR_WIDTH)
+        return fans + machines * cap / ch["cop_reference"] * eirft * (a + b * unl + c * unl**2) * cyc
+
+    def transformer(self, card: dict[str, Any], units: int, load_mw: np.ndarray) -> Any:
+        """Losses by hour, MW; None where the hot spot breaks a limit."""
+        mva, out = load_mw / self.site["poi"]["power_factor"], 1
+
+        def hot_spot(load: np.ndarray) -> np.ndarray:
+            ratio = card["load_loss_kw"] / card["no_load_kw"]
+            oil = card["top_oil_rise_k"] * ((1 + ratio * load**2) / (1 + ratio)) ** card["oil_exponent"]
+            return self.db + oil + card["hot_spot_factor"] * card["gradient_k"] * upper(load, 0.01, 0.005) ** card["winding_exponent"]
+
+        for n, limit in ((units, card["hot_spot_max_c"]), (units - out, card["hot_spot_emergency_c"])):
+            if n < 1 or (mva / n / card["rating_mva"] > card["load_max_pu"]).any() or (hot_spot(mva / n / card["rating_mva"]) > limit).any():
+                return None
+        return (units * card["no_load_kw"] + card["load_loss_kw"] * (mva / card["rating_mva"]) ** 2 / units) / 1e3
+
+
+BYPASS_K, PLR_WIDTH = 0.1, 0.002
+
+
+def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, dt: float, window: int, pole: float, limit: float,
+               periods: float) -> float | None:  # fmt: skip
+    """Least mean loss of a storage that keeps the window rule, MW; None where none does. Rows are made where they are broken."""
+    k = len(wave)
+    usable = (card["soc_max_pu"] - card["soc_min_pu"]) * energy * 3600.0
+    # columns: charge, discharge, stored (MJ), filtered
+    c, d, e, y = (np.arange(k) + i * k for i in range(4))
+    rows, cols, vals, rhs = [], [], [], []
+
+    def row(terms: list[tuple[np.ndarray, float]], right: np.ndarray) -> None:
+        n = len(rhs)
+        for column, value in terms:
+            rows.extend(range(n, n + k))
+            cols.extend(column)
+            vals.extend([value] * k)
+        rhs.extend(right)
+
+    row([(np.roll(e, -1), 1), (e, -1), (c, -dt * card["efficiency_charge"]), (d, dt / card["efficiency_discharge"])], np.zeros(k))
+    last = np.roll
+    row([(y, 1), (last(y, 1), -pole), (c, -1), (last(c, 1), 1), (d, 1), (last(d, 1), -1)], wave - np.roll(wave, 1))
+    equal = csr_array((vals, (rows, cols)), shape=(len(rhs), 4 * k))
+    bounds = [(0, power)] * (2 * k) + [(0, usable)] * k + [(None, None)] * k
+    cost = np.concatenate([np.full(k, 1 / k), np.full(k, -1 / k), np.zeros(2 * k)])
+    life = np.concatenate([np.zeros(k), np.full(k, dt), np.zeros(2 * k)])
+    allowed = card["cycle_life_efc"] / card["calendar_life_years"] * energy * 3600.0 / periods
+    known: set[tuple[int, int, int]] = set()
+    uneven, right = [life], [allowed]
+    while True:
+        answer = linprog(cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs")
+        if answer.status == 2:
+            return None
+        if answer.status == 4:  # simplex gave up; the interior point method does not
+            answer = linprog(cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs-ipm")
+        if answer.status == 2:
+            return None
+        assert answer.status == 0, answer.message
+        out = answer.x[y]
+        fresh = []
+        for lag in range(1, window + 1):
+            change = np.roll(out, -lag) - out
+            for sign in (1, -1):
+                fresh += [(int(i), lag, sign) for i in np.flatnonzero(sign * change > limit + 1e-9)]
+        fresh = [key for key in fresh if key not in known]
+        if not fresh:
+            return float(answer.fun)
+        for i, lag, sign in fresh:
+            line = np.zeros(4 * k)
+            line[y[(i + lag) % k]], line[y[i]] = sign, -sign
+            uneven.append(line)
+            right.append(limit)
+        known.update(fresh)
+
+
+def schedules(hall: Hall) -> list[tuple[tuple[str, tuple[float, tuple[float, ...]]], ...]]:
+    """Every schedule: identical jobs are counted, one copy of the job that swings most is at its first place."""
+    jobs = hall.site["jobs"]
+    swing = {name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] for name, job in jobs.items()}
+    anchor = max(swing, key=lambda name: swing[name])
+    each = []
+    for name, job in jobs.items():
+        free = job["count"] - (name == anchor)
+        fixed = [hall.places(name)[0]] * (name == anchor)
+        each.append([[(name, p) for p in (*fixed, *some)] for some in itertools.combinations_with_replacement(hall.places(name), free)])
+    return [tuple(itertools.chain(*parts)) for parts in itertools.product(*each)]
+
+
+def annual(site: dict[str, Any], card: dict[str, Any], usd: float) -> float:
+    r, n = site["finance"]["discount_rate"], min(site["finance"]["life_years"], card["life_years"])
+    return usd * (r / (1 - (1 + r) ** -n) + card["om_pu"])
+
+
+def storages(site: dict[str, Any], deck: dict[str, Any], step_mw: float, limit: float) -> list[tuple[float, str, float, float]]:
+    """(annual cost, card, power, energy) of every storage that its cells allow and that covers an abort, cheapest first."""
+    spec, options = site["equipment"]["storage"], []
+    for name, p, e in itertools.product(spec["cards"], spec["power_mw"], spec["energy_mwh"]):
+        card = deck["storage"][name]
+        if e * 3600 >= card["discharge_min_s"] * p and p + limit >= step_mw:
+            options.append((annual(site, card, 1000 * (card["cost_usd_per_kw"] * p + card["cost_usd_per_kwh"] * e)), name, p, e))
+    return sorted(options)
+
+
+def best_storage(hall: Hall, price_of_loss: float) -> list[tuple[float, float, tuple[str, float, float], Any]]:
+    """(annual cost, loss MW, storage, schedule) worth a look: for each storage its schedule of least loss."""
+    site, clock, poi = hall.site, hall.site["clock"], hall.site["poi"]
+    limit = 10.0 * poi["allocated_share"]
+    window, pole = math.floor(5.0 / clock["step_s"] + 1e-9), math.exp(-2 * math.pi * 0.1 * clock["step_s"])
+    periods = 8760 * 3600 / clock["macro_s"]
+    nominal = hall.rack["nominal_kw"] / 1e3
+    step = max(
+        job["racks"] * nominal * (hall.level[name].max() - job.get("idle_pu", 0.33) * job.get("plateau_pu", 0.95))
+        for name, job in site["jobs"].items()
+    )
+    waves = {}
+    for name, job in site["jobs"].items():
+        for place in hall.places(name):
+            waves[name, place] = job["racks"] * nominal * hall.wave(name, *place)
+    found: list[Any] = []
+    least = math.inf
+    for cost, name, p, e in storages(site, hall.deck, step, limit):
+        if cost > least:
+            break
+        for schedule in schedules(hall):
+            loss = least_loss(sum(waves[part] for part in schedule), hall.deck["storage"][name], p, e, clock["step_s"], window, pole,
+                              limit, periods)  # fmt: skip
+            if loss is not None:
+                found.append((cost, loss, (name, p, e), schedule))
+                least = min(least, cost + price_of_loss * loss)
+    return sorted(found, key=lambda item: item[0] + price_of_loss * item[1])
+
+
+def best(site: dict[str, Any], series: dict[str, Any], deck: dict[str, Any]) -> Best:
+    """Return the cheapest design of a site whose sizes are all lists."""
+    eq, top = site["equipment"], Best()
+    for fws_c, approach in itertools.product(eq["cooling"]["fws_supply_c"], eq["cdu"]["approach_k"]):
+        hall = Hall(site, series, deck, fws_c, approach)
+        if hall.holds:
+            _setting(hall, top)
+    return top
+
+
+def _setting(hall: Hall, top: Best) -> None:
+    site, deck, eq = hall.site, hall.deck, hall.site["equipment"]
+    mean_price = float(hall.weight @ hall.price)
+    fixed_rate = 12 * site["energy"]["demand_charge_usd_per_mw_month"] + site["energy"]["contract_charge_usd_per_mw_year"]
+    price_of_loss = 1.1 * (mean_price + fixed_rate)  # no less than what a MW of loss costs, its own transformer losses included
+    stored = best_storage(hall, price_of_loss)
+    pump = deck["fws_pump"][eq["fws_pump"]["cards"][0]]
+    airs = {
+        (w, m): (annual(site, deck["fan_wall"][eq["fan_wall"]["cards"][0]], w * _of(deck, "fan_wall", eq["fan_wall"]))
+                 + annual(site, deck["eir_chiller"][eq["air_chiller"]["cards"][0]], m * _of(deck, "eir_chiller", eq["air_chiller"])),
+                 hall.air_power(deck["fan_wall"][eq["fan_wall"]["cards"][0]], w, deck["eir_chiller"][eq["air_chiller"]["cards"][0]], m))
+        for w, m in itertools.product(eq["fan_wall"]["count"], eq["air_chiller"]["count"])
+    }  # fmt: skip
+    airs = {key: value for key, value in airs.items() if value[1] is not None}
+    for n_cdu, n_dc, n_ch in itertools.product(eq["cdu"]["count"], eq["dry_cooler"]["count"], eq["chiller"]["count"]):
+        path = _heat_path(hall, n_cdu, n_dc, n_ch, pump)
+        if path is None:
+            continue
+        capital, mech_kw, amounts = path
+        for (walls, machines), (air_capital, air_kw) in airs.items():
+            mech = (mech_kw + air_kw) / 1e3
+            for tx_name, units in itertools.product(eq["transformer"]["cards"], eq["transformer"]["count"]):
+                card = deck["transformer"][tx_name]
+                tx_capital = annual(site, card, units * card["cost_usd_per_kva"] * 1000 * card["rating_mva"])
+                for st_capital, loss, storage, schedule in stored:
+                    floor = capital + air_capital + tx_capital + st_capital
+                    if floor + mean_price * (hall.dynamic + hall.leak) / 1e3 > top.cost:
+                        continue
+                    load = (hall.dynamic + hall.leak) / 1e3 + mech + loss
+                    tx_loss = hall.transformer(card, units, load)
+                    if tx_loss is None or (load + tx_loss).max() > site["poi"]["contract_max_mw"]:
+                        continue
+                    poi = load + tx_loss
+                    cost = floor + float(hall.weight @ (hall.price * poi)) + fixed_rate * float(poi.max())
+                    if cost < top.cost:
+                        top.cost, top.schedule, top.fws_c = cost, schedule, hall.fws_c
+                        top.sizes = {"cdu": n_cdu, "dry_cooler": n_dc, "chiller": n_ch, "fan_wall": walls, "air_chiller": machines,
+                                     "transformer": (tx_name, units), "storage": storage, **amounts}  # fmt: skip
+
+
+def _of(deck: dict[str, Any], component: str, spec: dict[str, Any]) -> float:
+    card = deck[component][spec["cards"][0]]
+    return float(card["cost_usd_per_kw"] * card["capacity_kw"])
+
+
+def _heat_path(hall: Hall, n_cdu: int, n_dc: int, n_ch: int, pump: dict[str, Any]) -> Any:
+    """(annual capital, electric power by hour, amounts) of a heat path, or None where a static limit breaks."""
+    site, deck, eq = hall.site, hall.deck, hall.site["equipment"]
+    cdu, cell, chiller = (deck[name][eq[name]["cards"][0]] for name in ("cdu", "dry_cooler", "chiller"))
+    buffer = deck["buffer"][eq["buffer"]["cards"][0]]
+    if n_cdu < 2:
+        return None
+    running, spare = hall.cdu(cdu, n_cdu), hall.cdu(cdu, n_cdu - 1)
+    if running is None or spare is None:
+        return None
+    pump_kw, m, hx, _ = running
+
+    def fws_kw(flow: float) -> float:
+        head = pump["head_fixed_kpa"] + pump["head_friction_kpa"] * (flow / pump["flow_reference_kg_per_s"]) ** 2
+        return float(head * flow / (1000 * RHO_WATER) / pump["efficiency"])
+
+    heat = hx + fws_kw(m)
+    flows = [v for v in eq["cdu"]["flow_l_per_min"] if v >= hall.flow / (n_cdu - 1)]
+    pumps = [f for f in eq["fws_pump"]["flow_kg_per_s"] if f >= max(m, spare[1])]
+    tanks = [v for v in eq["buffer"]["volume_m3"] if 1000 * v >= chiller["loop_l_per_kw_min"] * n_ch * chiller["capacity_kw"] - 1e-9]
+    if not (flows and pumps and tanks):
+        return None
+    water_c, (cap, _cop) = hall.fws_c + heat / (CP_WATER * m), hall.chiller(chiller)
+    full = np.ones(len(hall.db))
+    for cells, machines in ((n_dc, n_ch - 1), (n_dc - 1, n_ch)):
+        if (hall.fan_duty(cell, cells, full, water_c, m, hall.db) + machines * cap < heat).any():
+            return None
+    power = hall.rejection(cell, n_dc, chiller, n_ch, m, heat)
+    if power is None:
+        return None
+    capital = (
+        annual(site, cdu, n_cdu * (cdu["cost_usd_per_kw"] * cdu["capacity_kw"] + cdu["cost_usd_per_l_per_min"] * min(flows)))
+        + annual(site, pump, pump["cost_usd_per_kg_per_s"] * min(pumps)) + annual(site, buffer, buffer["cost_usd_per_m3"] * min(tanks))
+        + annual(site, cell, n_dc * cell["cost_usd_per_kw"] * cell["capacity_kw"])
+        + annual(site, chiller, n_ch * chiller["cost_usd_per_kw"] * chiller["capacity_kw"])
+    )  # fmt: skip
+    return capital, power + pump_kw + fws_kw(m), {"cdu_flow": min(flows), "fws_pump": min(pumps), "buffer": min(tanks)}
