@@ -129,6 +129,11 @@ class Plant:
         return CONTROLS
 
     @property
+    def exclusive(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of controls of which one is zero: the two directions of one machine."""
+        return (("charge_mw", "discharge_mw"),)
+
+    @property
     def disturbances(self) -> tuple[str, ...]:
         """Disturbance names."""
         return (*(f"{group.name}.level_pu" for group in self.groups), *DISTURBANCES)
@@ -339,6 +344,14 @@ class Plant:
             "fan_pu": FAN_RAMP_PU_PER_S,
             "fan_wall_pu": FAN_RAMP_PU_PER_S,
         }
+
+    def out_of_range(self, x: Mapping[str, float], d: Mapping[str, float]) -> dict[str, float]:
+        """Component inputs beyond the range of their card, by `component.input`: excess over its end, K."""
+        inputs = {
+            "chiller": self.chiller.out_of_range(x["chiller_out_c"], d["dry_bulb_c"]),
+            "air_chiller": self.air_chiller.out_of_range(x["chilled_water_c"], d["dry_bulb_c"]),
+        }
+        return {f"{part}.{name}": k for part, beyond in inputs.items() for name, k in beyond.items()}
 
     # limits
     def limits(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Limit]:

@@ -33,7 +33,7 @@ from codesign.checking.stack import Stack, Vector
 RHO, RHO_RANGE = 1000.0, 20.0  # machines are spared before the range rule
 PEAK = 5.0  # weight of the range rule's largest slack in a stage's: what cannot be met is levelled
 W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
-W_PAIR = 1000.0  # on the product of two controls of which one is zero
+W_PAIR = 10.0  # on the product of two controls of which one is zero
 W_ORACLE = 1e-3  # share of the tracking cost kept in the margin oracle: picks one optimum among equals
 FAR = 1e6  # stands for "no recorded past" in the range rule
 RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
