@@ -19,7 +19,8 @@ from codesign.errors import InputError
 OK, WRONG_INPUT, INFEASIBLE, DOES_NOT_HOLD, INTERNAL = 0, 1, 2, 3, 70
 DISTRIBUTION = "codesign-dc"
 
-_ClickException = typer.BadParameter.__mro__[2]  # typer brings its own click, older ones import it
+# typer brings its own click, older ones import it
+_ClickException: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name=DISTRIBUTION, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -27,6 +28,7 @@ app = typer.Typer(
 )  # fmt: skip
 cli_designs.register(app)
 cli_cards.register(app)
+cli_designs.register(app)
 
 
 def _version(asked: bool) -> None:
@@ -62,13 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
     except _ClickException as error:
-        error.show()  # type: ignore[attr-defined]
+        error.show()
         return WRONG_INPUT
     except InputError as error:
         print(error, file=sys.stderr)
         return WRONG_INPUT
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # whoever read the output has left: nothing to flush
+        sys.stdout = None  # whoever read the output has left: nothing to flush
         return OK
     except OSError as error:
         if error.filename is None:

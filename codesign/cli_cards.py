@@ -152,7 +152,8 @@ def evaluate(found: Any, at: dict[str, float]) -> dict[str, float]:
         unknown = next((key for key in at if valid and key not in valid), None)
         near = nearest(unknown, valid) if unknown else None
         where = f"{found.component}/{found.name}"
-        raise InputError([Fault(where, "--at", unknown or at, str(error), near)]) from None
+        expected = f"one of {', '.join(valid)}" if unknown else str(error)
+        raise InputError([Fault(where, "--at", unknown or at, expected, near)]) from None
     return {key: float(value) for key, value in values.items()}
 
 
