@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -233,29 +233,26 @@ def _cards(site: Any, _: Tables) -> Found:
             yield from (replace(fault, key=key) for fault in error.faults)
 
 
-def _water(site: Any, _: Tables) -> Found:
-    """The chillers' cards are valid for the water that their loop asks for."""
+def _trim_water(site: Any, _: Tables) -> Found:
+    asked = {"cooling.fws_supply_c": site.equipment.cooling.fws_supply_c}
+    yield from _leaving("chiller", site.equipment.chiller.cards, asked)
+
+
+def _air_water(site: Any, _: Tables) -> Found:
+    asked = {"air_chiller.chilled_water_c": (site.equipment.air_chiller.chilled_water_c,)}
+    yield from _leaving("eir_chiller", site.equipment.air_chiller.cards, asked)
+
+
+def _leaving(component: str, names: Iterable[str], asked: Mapping[str, Iterable[float]]) -> Found:
+    """The cards are valid for the water that their loop asks for; unknown cards are another check's."""
     from codesign import catalogue
 
-    cooling, air = site.equipment.cooling, site.equipment.air_chiller
-    trim = site.equipment.chiller
-    for piece, spec, key, values in (
-        ("chiller", trim, "cooling.fws_supply_c", cooling.fws_supply_c if cooling is not None else ()),
-        (
-            "air_chiller",
-            air,
-            "air_chiller.chilled_water_c",
-            (air.chilled_water_c,) if air is not None else (),
-        ),
-    ):
-        known = {card.name: card for card in catalogue.cards(catalogue.EQUIPMENT[piece])}
-        for name in spec.cards if spec is not None else ():
-            low, high = (
-                known[name].valid.get("leaving_c", (-math.inf, math.inf)) if name in known else (0.0, 0.0)
-            )
-            for value in values if name in known else ():
+    for card in catalogue.cards(component):
+        low, high = card.valid["leaving_c"]
+        for key, values in asked.items() if card.name in names else ():
+            for value in values:
                 if not low <= value <= high:
-                    expected = f"{low:g} to {high:g}, where the card {name} is valid [degC]"
+                    expected = f"{low:g} to {high:g}, where the card {card.name} is valid [degC]"
                     yield _fault(f"equipment.{key}", value, expected)
 
 
@@ -309,7 +306,8 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock", "days"), _weather),
     (("clock", "days", "energy", "climate"), _prices),
     ((), _cards),
-    ((), _water),
+    (("equipment.cooling", "equipment.chiller"), _trim_water),
+    (("equipment.air_chiller",), _air_water),
     (("cards",), _overrides),
     (("scenarios", "whole_jobs"), _scenarios),
     (("equipment.storage", "poi"), _storage),

@@ -75,6 +75,8 @@ def site_path(path: str | Path) -> Path:
     """Return the site file of a folder, or the file itself."""
     given = Path(path)
     try:
+        if "\0" in str(path):
+            raise ValueError
         if not given.is_dir():
             return given
         found = [each for each in (given / "site.toml", given / "site.json") if each.exists()]
@@ -101,8 +103,9 @@ def document(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = data.pop("extends", None)
     if base is None:
         return data
-    if not isinstance(base, str) or Path(base).is_absolute() or Path(base).suffix not in (".toml", ".json"):
-        raise refused(path, "extends", base, "a relative path to a site.toml or site.json")
+    good = isinstance(base, str) and "\0" not in base and Path(base).suffix in (".toml", ".json")
+    if not good or Path(base).is_absolute():
+        raise refused(path, "extends", base, "a relative path to a site file, .toml or .json")
     return _merged(document(path.parent / base, (*chain, here)), data)
 
 

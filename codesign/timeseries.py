@@ -58,9 +58,8 @@ def read(content: str, file: str, spec: Mapping[str, In | None]) -> Table:
             for (name, change), entry in zip(convert, row, strict=True):
                 value, expected = _entry(entry, spec[name], change)
                 if expected:
-                    faults.append(
-                        Fault(file, f"row {number}, {name}", entry, f"{expected} {unit(name)}".strip(), None)
-                    )
+                    expected += f" [{unit(name)}]" if unit(name) else ""
+                    faults.append(Fault(file, f"row {number}, {name}", entry, expected, None))
                 made[name].append(value)
     except csv.Error as error:
         raise refused(file, "", str(error), "comma-separated values") from None
@@ -79,7 +78,7 @@ def _header(
         other = metric(name, columns)
         if name not in columns and other is None:
             expected = f"columns {', '.join(columns)}"
-            faults.append(Fault(file, "header", name, expected, nearest(name, columns)))
+            faults.append(Fault(file, f"column {name}", "unknown", expected, nearest(name, columns)))
         convert.append((name, None) if other is None else other)
     names = [name for name, _ in convert]
     faults += [
