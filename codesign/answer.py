@@ -35,7 +35,9 @@ def share_by_grade(items: Iterable[CostItem]) -> dict[str, float]:
 
 def binding(sizes: Sizes) -> tuple[str, ...]:
     """Return the limits that set sizes, without repetition."""
-    named = (size.set_by.removeprefix("standard rating: ") for size in sizes.values())
+    named = (
+        size.set_by.removeprefix("standard rating: ").removesuffix(" @ static") for size in sizes.values()
+    )
     return tuple(dict.fromkeys(name for name in named if name and name != "economic"))
 
 
@@ -218,7 +220,7 @@ def _margins(check: Check) -> Iterator[str]:
     for row in sorted(worst.values(), key=lambda row: row.margin >= 0.0):
         broken = "" if row.margin >= 0.0 else "  BROKEN"
         where = f"{row.scenario}, {row.place}, {row.time_s:g} s"
-        yield f"  {row.limit:<20} {row.margin:>11.4g} {row.unit:<9} {where} ({row.judge}){broken}"
+        yield f"  {row.limit:<20} {row.margin + 0.0:>11.4g} {row.unit:<9} {where} ({row.judge}){broken}"
     for run in check.scenarios:
         if run.status != "complete":
             yield f"  {run.id}: {run.status}"

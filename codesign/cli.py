@@ -28,7 +28,6 @@ app = typer.Typer(
 )  # fmt: skip
 cli_designs.register(app)
 cli_cards.register(app)
-cli_designs.register(app)
 
 
 def _version(asked: bool) -> None:

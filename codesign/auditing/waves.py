@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import workload
+from codesign import catalogue, workload
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import Wave, power_mw
@@ -80,10 +80,20 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
             )
             widest = max(widest, float(np.max(change)))
     ledger.most("poi_window", "poi", widest, limit, "MW", 1e-6)
+    _abort(ledger, hall, limit)
     ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
     if claims:
         highest = float(np.max(sum(_worst(net, stream) for net, stream in zip(nets, found, strict=True))))
         _poi(ledger, hall, highest)
+
+
+def _abort(ledger: Ledger, hall: Hall, window_mw: float) -> None:
+    """A job that stops falls from the top of its profile to idle; storage at rest covers what is too much."""
+    for name, job in hall.site.jobs.items():
+        rack = catalogue.build(hall.site, "rack", hall.site.pods[job.pod or next(iter(hall.site.pods))].rack)
+        top = max(workload.profile(job, hall.site).tolist())
+        fall = job.racks * rack.nominal_kw / 1e3 * (top - job.idle_pu * job.plateau_pu)
+        ledger.most("job_abort", name, fall, window_mw + hall.value["storage_power"], "MW", 1e-9)
 
 
 def _worst(wave: Wave, stream: Stream) -> Wave:
@@ -138,6 +148,7 @@ def _dispatched(ledger: Ledger, hall: Hall) -> bool:
         ledger.most("storage_balance", f"{k * step:g} s", missing, 0.0, "MWh", ENERGY_MWH)
     a_year = sum(discharge) * step / S_PER_H * S_PER_YEAR / site.clock.macro_s
     most = float(card.throughput_max_mwh_per_year(energy))
+    ledger.least("storage_rate", "storage", energy, float(card.energy_min_mwh(power)), "MWh", ENERGY_MWH)
     ledger.most("storage_life", "storage", a_year, most, "MWh/year", 1e-6 * most + 1e-6)
     return True
 
