@@ -1,4 +1,4 @@
-"""The audit: accepts what was certified, refuses every tampering, shares nothing with what made the design."""
+"""The audit accepts what was certified, refuses every tampering, shares nothing with what made the design."""
 
 from __future__ import annotations
 
