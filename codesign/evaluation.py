@@ -20,7 +20,7 @@ from codesign.sizing import COMPONENT
 
 MONTHS = 12
 RESIDUE = 1e-7
-"""A margin that misses by no more, in its own unit, is rounding."""
+"""A margin that misses by no more, in its own unit, is rounding and taken as zero."""
 REDUNDANT = "n+1"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall", "air_chiller",
            "storage_power", "storage_energy")  # fmt: skip
@@ -43,15 +43,18 @@ class Evaluation:
 
     @property
     def broken(self) -> tuple[Margin, ...]:
-        """Broken limits, beyond the residue of floating point."""
-        return tuple(m for m in self.margins if m.margin < -RESIDUE)
+        """Broken limits."""
+        return tuple(m for m in self.margins if m.margin < 0.0)
 
 
 def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: Schedule) -> Evaluation:
-    """Evaluate sizes and schedule; `sizes["contract"]` below the metered peak is a broken margin, not corrected."""
+    """Evaluate sizes and schedule; `sizes["contract"]` below the metered peak is a broken margin, not corrected.
+
+    A group with nothing installed is operated as one unit; its margins say that there is none.
+    """
     hours = climate.hours(site)
     load = steady.it_load(site, setting)
-    point = steady.fws_point(site, setting, sizes["cdu"].card, sizes["fws_pump"].card, int(sizes["cdu"].count or 0))
+    point = steady.fws_point(site, setting, sizes["cdu"].card, sizes["fws_pump"].card, max(int(sizes["cdu"].count or 0), 1))
     rejection = steady.reject(site, setting, sizes, point)
     air = steady.air_side(site, setting, sizes)
     mechanical = (
@@ -80,11 +83,12 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
     dispatch = Table({
         "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw, "soc_mwh": fast.soc_mwh,
     })  # fmt: skip
-    margins = (
+    found = (
         *steady.heat_path_margins(site, setting, sizes, rejection),
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
+    margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
     return Evaluation(sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins)
 
 

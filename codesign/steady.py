@@ -163,6 +163,8 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
     heat = np.full(len(db), point.heat_kw)
 
     def duty(fan: np.ndarray) -> np.ndarray:
+        if n == 0:
+            return np.zeros(len(db))
         return n * cell.duty_kw(fan, point.return_c, db, point.flow_kg_per_s / n, density)
 
     def speed(kw: np.ndarray) -> np.ndarray:
@@ -252,10 +254,10 @@ class AirSide:
 
 
 def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide:
-    """Return the air share at the lowest fan speed that holds the cold aisle; full speed where none does."""
+    """Return the air share at the lowest fan speed that holds the cold aisle; full speed where none does (none installed: one)."""
     wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
     chiller = catalogue.build(site, "eir_chiller", sizes["air_chiller"].card)
-    walls, machines = int(sizes["fan_wall"].count or 0), int(sizes["air_chiller"].count or 0)
+    walls, machines = max(int(sizes["fan_wall"].count or 0), 1), max(int(sizes["air_chiller"].count or 0), 1)
     spec, db = site.equipment, climate.hours(site).dry_bulb_c
     water = spec.air_chiller.chilled_water_c
     heat = it_load(site, setting).air_kw

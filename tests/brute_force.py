@@ -11,6 +11,8 @@ import math
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -328,13 +330,42 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
         known.update(fresh)
 
 
+def worst_case_loss(site: dict[str, Any], parts: list[tuple[str, np.ndarray]], loss_of: Callable[[np.ndarray], float | None]) -> float | None:
+    """Mean loss over the phases of unlocked jobs, without jitter; None where some shift within the jitter cannot be kept.
+
+    The storage is dispatched for every course anew, knowing it: no controller does better.
+    """
+    steps = len(parts[0][1])
+
+    def shifts(name: str) -> list[int]:
+        job = site["jobs"][name]
+        if not job.get("locked", True):
+            return list(range(steps))
+        most = math.ceil(job.get("jitter_s", 0.0) / site["clock"]["step_s"] - 1e-9)
+        return [0, *range(-most, 0), *range(1, most + 1)]
+
+    calm = []
+    for moves in itertools.product(*(shifts(name) for name, _ in parts)):
+        loss = loss_of(sum((np.roll(wave, move) for (_, wave), move in zip(parts, moves, strict=True)), np.zeros(steps)))
+        if loss is None:
+            return None
+        if all(move == 0 for (name, _), move in zip(parts, moves, strict=True) if site["jobs"][name].get("locked", True)):
+            calm.append(loss)
+    return float(np.mean(calm))
+
+
 def schedules(hall: Hall) -> list[tuple[tuple[str, tuple[float, tuple[float, ...]]], ...]]:
     """Every schedule: identical jobs are counted, one copy of the job that swings most is at its first place."""
     jobs = hall.site["jobs"]
-    swing = {name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] for name, job in jobs.items()}
+    swing = {
+        name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] * job.get("locked", True) for name, job in jobs.items()
+    }
     anchor = max(swing, key=lambda name: swing[name])
     each = []
     for name, job in jobs.items():
+        if not job.get("locked", True):
+            each.append([[(name, hall.places(name)[0])] * job["count"]])
+            continue
         free = job["count"] - (name == anchor)
         fixed = [hall.places(name)[0]] * (name == anchor)
         each.append([[(name, p) for p in (*fixed, *some)] for some in itertools.combinations_with_replacement(hall.places(name), free)])
@@ -372,13 +403,16 @@ def best_storage(hall: Hall, price_of_loss: float) -> list[tuple[float, float, t
         for place in hall.places(name):
             waves[name, place] = job["racks"] * nominal * hall.wave(name, *place)
     found: list[Any] = []
+
+    def loss_of(wave: np.ndarray, card: dict[str, Any], p: float, e: float) -> float | None:
+        return least_loss(wave, card, p, e, clock["step_s"], window, pole, limit, periods)
+
     least = math.inf
     for cost, name, p, e in storages(site, hall.deck, step, limit):
         if cost > least:
             break
         for schedule in schedules(hall):
-            loss = least_loss(sum(waves[part] for part in schedule), hall.deck["storage"][name], p, e, clock["step_s"], window, pole,
-                              limit, periods)  # fmt: skip
+            loss = worst_case_loss(site, [(part[0], waves[part]) for part in schedule], partial(loss_of, card=hall.deck["storage"][name], p=p, e=e))
             if loss is not None:
                 found.append((cost, loss, (name, p, e), schedule))
                 least = min(least, cost + price_of_loss * loss)
