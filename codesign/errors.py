@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-SHOWN_CHARACTERS = 80
+SHOWN_CHARACTERS = 120
 SHOWN_FAULTS = 50
 
 
@@ -33,13 +33,11 @@ class Fault:
     nearest: str | None = None
 
     def __str__(self) -> str:
-        place = ": ".join(part for part in (self.file, self.key) if part)
-        hint = f" (nearest: {self.nearest})" if self.nearest else ""
-        shown = self.value if isinstance(self.value, str) else _represented(self.value)
-        if len(shown) > SHOWN_CHARACTERS:
-            shown = shown[: SHOWN_CHARACTERS - 3] + "..."
-        shown = "".join(each if each.isprintable() else "?" for each in shown)
-        return f"{place} = {shown}: expected {self.expected}{hint}"
+        place = ": ".join(part for part in (self.file, _short(self.key)) if part)
+        shown = _short(self.value if isinstance(self.value, str) else _represented(self.value))
+        hint = f" (nearest: {_short(self.nearest)})" if self.nearest else ""
+        text = f"{place} = {shown}: expected {self.expected}{hint}"
+        return "".join(each if each.isprintable() else "?" for each in text)
 
 
 class InputError(CodesignError, ValueError):
@@ -64,6 +62,10 @@ def nearest(name: str, options: Iterable[str]) -> str | None:
     """Return the option most like a name, None when nothing is."""
     found = get_close_matches(str(name)[:200], [str(option) for option in options], n=1, cutoff=0.6)
     return found[0] if found else None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
 
 
 def _represented(value: Any) -> str:
