@@ -6,11 +6,15 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from textwrap import wrap
 from typing import Any
 
 from codesign.design import Audit, Check, CostItem, Design, Margin, Outcome, Plan, Schedule, Sizes
 
 PACKAGES = ("codesign-dc", "pyomo", "highspy", "casadi", "numpy", "scipy", "pandas", "pydantic")
+
+
+WIDTH = 110
 
 
 def versions() -> dict[str, str]:
@@ -158,7 +162,7 @@ def text_of_check(check: Check) -> str:
 def text_of_audit(audit: Audit) -> str:
     """Return the verdict and every breach."""
     if audit.holds:
-        return f"{audit.site_name}: accepted\n  judged again: {', '.join(audit.judged)}"
+        return "\n".join([f"{audit.site_name}: accepted", *_list("judged again", audit.judged)])
     lines = [f"{audit.site_name}: refused, {len(audit.breaches)} broken"]
     return "\n".join([*lines, *(f"  {breach}" for breach in audit.breaches)])
 
@@ -190,7 +194,9 @@ def _what(plan: Plan) -> Iterator[str]:
     if not plan.solved:
         return
     if binding(plan.sizes):
-        yield f"  binds       {', '.join(binding(plan.sizes))}"
+        yield from wrap(
+            ", ".join(binding(plan.sizes)), WIDTH, initial_indent="  binds       ", subsequent_indent=14 * " "
+        )
     yield "sizes"
     for name, size in plan.sizes.items():
         what = ("" if size.count is None else f"{size.count} x ") + (size.card or "")
@@ -230,7 +236,8 @@ def _list(title: str, entries: Iterable[str]) -> Iterator[str]:
     entries = list(entries)
     if entries:
         yield title
-    yield from (f"  {entry}" for entry in entries)
+    for entry in entries:
+        yield from wrap(entry, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _usd(value: float) -> str:

@@ -54,7 +54,9 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
     """
     hours = climate.hours(site)
     load = steady.it_load(site, setting)
-    point = steady.fws_point(site, setting, sizes["cdu"].card, sizes["fws_pump"].card, max(int(sizes["cdu"].count or 0), 1))
+    point = steady.fws_point(
+        site, setting, sizes["cdu"].card, sizes["fws_pump"].card, max(int(sizes["cdu"].count or 0), 1)
+    )
     rejection = steady.reject(site, setting, sizes, point)
     air = steady.air_side(site, setting, sizes)
     mechanical = (
@@ -89,10 +91,14 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
         *_electrical_margins(site, sizes, table, fast),
     )
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
-    return Evaluation(sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins)
+    return Evaluation(
+        sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins
+    )
 
 
-def _storage(site: Site, sizes: Mapping[str, Size], schedule: Schedule, other_mw: float) -> smoothing.Dispatch:
+def _storage(
+    site: Site, sizes: Mapping[str, Size], schedule: Schedule, other_mw: float
+) -> smoothing.Dispatch:
     card = sizes["storage_power"].card
     return smoothing.dispatch(
         site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
@@ -168,10 +174,14 @@ def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c:
     return min(normal, (units - 1) / units * part.load_limit_pu(ambient_c, part.hot_spot_emergency_c))
 
 
-def _electrical_margins(site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch) -> list[Margin]:
+def _electrical_margins(
+    site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch
+) -> list[Margin]:
     part = catalogue.build(site, "transformer", sizes["transformer"].card)
     units, mva = int(sizes["transformer"].count or 0), transformer_mva(site, hours)
-    allowed = np.array([transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]])
+    allowed = np.array(
+        [transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]]
+    )
     spare = units * part.rating_mva * allowed - mva
     rows = [steady.worst("hot_spot", "transformers, one out", spare, "mva", hours)]
     contract = sizes["contract"].value

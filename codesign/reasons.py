@@ -33,7 +33,9 @@ class Backoff(Protocol):
 
 def with_reasons(site: Site, plan: Plan, cuts: Sequence[Backoff] = ()) -> Sizes:
     """Return the plan's sizes, each with what set it."""
-    return Sizes({name: replace(size, set_by=_reason(site, plan, name, cuts)) for name, size in plan.sizes.items()})
+    return Sizes(
+        {name: replace(size, set_by=_reason(site, plan, name, cuts)) for name, size in plan.sizes.items()}
+    )
 
 
 def smaller(site: Site, name: str, size: Size) -> Size | None:
@@ -53,7 +55,9 @@ def _reason(site: Site, plan: Plan, name: str, cuts: Sequence[Backoff]) -> str:
     if less is None:
         return ECONOMIC
     sizes = {**plan.sizes, name: less}
-    if name != "contract":  # the contract follows the metered peak: a smaller size that only costs more is economic
+    if (
+        name != "contract"
+    ):  # the contract follows the metered peak: a smaller size that only costs more is economic
         sizes["contract"] = replace(sizes["contract"], value=site.poi.contract_max_mw)
     return _what_breaks(site, plan, sizes, cuts) or ECONOMIC
 
@@ -65,7 +69,9 @@ def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:
     units = int(size.count or 0)
     need = max(
         float(mva) / (units * evaluation.transformer_allowed_pu(site, part, units, float(ambient)))
-        for mva, ambient in zip(evaluation.transformer_mva(site, plan.hours), plan.hours["dry_bulb_c"], strict=True)
+        for mva, ambient in zip(
+            evaluation.transformer_mva(site, plan.hours), plan.hours["dry_bulb_c"], strict=True
+        )
     )
     fewer = {**plan.sizes, "transformer": unit_size(site, "transformer", str(size.card), units - 1)}
     limit = _what_breaks(site, plan, fewer, cuts) or ECONOMIC

@@ -38,7 +38,9 @@ class BackOff:
 
     def violated_by(self, sizes: Mapping[str, Size]) -> bool:
         """Whether sizes break the cut."""
-        change = sum(slope * (amount(sizes[name]) - self.cut.at[name]) for name, slope in self.cut.gradient.items())
+        change = sum(
+            slope * (amount(sizes[name]) - self.cut.at[name]) for name, slope in self.cut.gradient.items()
+        )
         return self.cut.margin + change < 0.0
 
 
@@ -63,7 +65,9 @@ def solve(
     def left() -> float:
         return time_limit_s - (time.monotonic() - began)
 
-    first = planning.plan(site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, log=log, progress=progress, stop=stop)
+    first = planning.plan(
+        site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, log=log, progress=progress, stop=stop
+    )
     plan, cuts, check = first, list[BackOff](), Check()
     outcome, reason, rounds = first.outcome, first.reason, 0
     while plan.solved:
@@ -92,7 +96,9 @@ def solve(
         if not again.solved:
             reason += f"; no size on offer mends it ({again.reason})"
             break
-        plan = replace(again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year)
+        plan = replace(
+            again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year
+        )
     if plan.solved and cuts:
         plan = replace(plan, sizes=with_reasons(site, plan, cuts))
     plan = replace(plan, outcome=outcome, reason=reason)
@@ -144,10 +150,15 @@ def _broken(check: Check) -> str:
     for row in check.margins:
         if row.margin < 0.0:
             return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({row.place}, {row.scenario}, at {row.time_s:g} s)"
-    return "; ".join(f"{run.id}: {run.status}" for run in check.scenarios if run.status != "complete") or "nothing was checked"
+    return (
+        "; ".join(f"{run.id}: {run.status}" for run in check.scenarios if run.status != "complete")
+        or "nothing was checked"
+    )
 
 
-def _certificate(site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float) -> Certificate:
+def _certificate(
+    site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float
+) -> Certificate:
     return Certificate(
         outcome=plan.outcome, reason=plan.reason, plan_cost_usd_per_year=first.cost_usd_per_year,
         cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
@@ -161,7 +172,11 @@ def _certificate(site: Site, first: Plan, plan: Plan, check: Check, rounds: int,
 def _not_covered(site: Site) -> tuple[str, ...]:
     """What no judge looked at, whatever the site asks for."""
     resolved, (low, high) = workload.not_resolved_hz(site), site.poi.band_hz
-    bands = (f"POI band {max(resolved, low):g}-{high:g} Hz: not resolved by the profile",) if resolved < high else ()
+    bands = (
+        (f"POI band {max(resolved, low):g}-{high:g} Hz: not resolved by the profile",)
+        if resolved < high
+        else ()
+    )
     return (
         *bands,
         "voltage sags, fault ride-through, flicker and voltage steps at the POI",
@@ -181,21 +196,26 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     if free:
         said.append(f"unlocked ({', '.join(free)}): every alignment is held against, however rare")
     said.append("power is constant within a step of the clock; edges are instantaneous")
-    said.append("hourly mean power sets energy, demand and losses; the demand charge falls on the year's highest hour in every month")
+    said.append(
+        "hourly mean power sets energy, demand and losses; the demand charge falls on the year's highest hour in every month"
+    )
     if plan.solved:
         said.append(f"copper loss of the ripple is left out: {_ripple_loss_usd(site, plan):.0f} USD/year")
-    said.append("the abort leaves a job's racks at its idle level; schedule and weather are known to the controller")
+    said.append(
+        "the abort leaves a job's racks at its idle level; schedule and weather are known to the controller"
+    )
     return tuple(said)
 
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:
     """Load loss of the POI waveform's variance about its mean, at the mean energy price."""
     part = catalogue.build(site, "transformer", str(plan.sizes["transformer"].card))
-    power = sum((workload.assignment_mw(site, a) for a in plan.schedule), np.zeros(workload.macro_steps(site)))
+    power = sum(
+        (workload.assignment_mw(site, a) for a in plan.schedule), np.zeros(workload.macro_steps(site))
+    )
     net = power + plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
     mva = float(np.std(net)) / site.poi.power_factor
     units = int(plan.sizes["transformer"].count or 1)
     extra_mw = (part.loss_kw(mva, units) - part.loss_kw(0.0, units)) / 1e3
     hours = plan.hours
     return extra_mw * float(hours["weight_h_per_year"] @ hours["price_usd_per_mwh"])
-

@@ -6,7 +6,12 @@ from codesign import catalogue
 from codesign.design import Size
 from codesign.site import Site
 
-COMPONENT = {"cdu_flow": "cdu", "air_chiller": "eir_chiller", "storage_power": "storage", "storage_energy": "storage"}
+COMPONENT = {
+    "cdu_flow": "cdu",
+    "air_chiller": "eir_chiller",
+    "storage_power": "storage",
+    "storage_energy": "storage",
+}
 """Card component of a size whose name differs from it."""
 
 COUNTED = ("transformer", "cdu", "dry_cooler", "chiller", "fan_wall", "air_chiller")

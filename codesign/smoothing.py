@@ -69,7 +69,9 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
         if job.locked and job.jitter_s == 0.0:
             together = together + power
         else:
-            alone.append(Stream(power_mw=power, shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None))
+            alone.append(
+                Stream(power_mw=power, shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None)
+            )
     return (Stream(power_mw=together, shift_steps=0), *alone)
 
 
@@ -89,7 +91,13 @@ def abort_step_mw(site: Site) -> tuple[float, str]:
 
 
 def dispatch(
-    site: Site, parts: tuple[Stream, ...], card: Storage | None, *, power_mw: float, energy_mwh: float, other_mw: float
+    site: Site,
+    parts: tuple[Stream, ...],
+    card: Storage | None,
+    *,
+    power_mw: float,
+    energy_mwh: float,
+    other_mw: float,
 ) -> Dispatch:
     """Return the dispatch with the least excess, then the least loss.
 
@@ -156,7 +164,9 @@ class _Programme:
             self._share(power_mw, usable_mwh)
         if card is not None:
             self._life(card, energy_mwh)
-        self._window([self._filtered(part, *store[:2]) for part, store in zip(parts, self.storage, strict=True)])
+        self._window(
+            [self._filtered(part, *store[:2]) for part, store in zip(parts, self.storage, strict=True)]
+        )
         self._line()
 
     def new(self, count: int, *, low: float = 0.0, high: float = np.inf, cost: float = 0.0) -> np.ndarray:
@@ -179,14 +189,17 @@ class _Programme:
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
-    def _store(self, card: Storage | None, power_mw: float, energy_mwh: float, parts: int) -> tuple[np.ndarray, ...]:
+    def _store(
+        self, card: Storage | None, power_mw: float, energy_mwh: float, parts: int
+    ) -> tuple[np.ndarray, ...]:
         """Charge, discharge and energy of one stream's share; its ceiling columns when the size is shared."""
         k, h = self.steps, self.site.clock.step_s / S_PER_H
         charge, discharge = self.new(k, high=power_mw, cost=1.0), self.new(k, high=power_mw, cost=-1.0)
         energy = self.new(k, high=energy_mwh)
         in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
         self.equal.add(
-            [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)], np.zeros(k)
+            [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)],
+            np.zeros(k),
         )
         if parts == 1:
             return charge, discharge, energy
@@ -231,7 +244,14 @@ class _Programme:
                     if part.shift_steps == 0:
                         terms += [(np.roll(y, -lag), sign), (y, -sign)]
                     else:
-                        terms.append((self._worst([(np.roll(y, -lag), sign), (y, -sign)], part, np.zeros(self.steps)), 1.0))
+                        terms.append(
+                            (
+                                self._worst(
+                                    [(np.roll(y, -lag), sign), (y, -sign)], part, np.zeros(self.steps)
+                                ),
+                                1.0,
+                            )
+                        )
                 self.upper.add(terms, np.full(self.steps, limit))
 
     def _line(self) -> None:
@@ -259,7 +279,9 @@ class _Programme:
         return worst
 
     def read(self, x: np.ndarray) -> Dispatch:
-        charge, discharge, soc = (np.array([np.maximum(x[store[i]], 0.0) for store in self.storage]) for i in range(3))
+        charge, discharge, soc = (
+            np.array([np.maximum(x[store[i]], 0.0) for store in self.storage]) for i in range(3)
+        )
         nets = [part.power_mw + c - d for part, c, d in zip(self.parts, charge, discharge, strict=True)]
         window, at = widest_window(self.site, self.parts, nets)
         return Dispatch(
@@ -275,7 +297,10 @@ def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray])
     for lag in range(1, workload.window_steps(site) + 1):
         for sign in (1.0, -1.0):
             change = sum(
-                (_at_worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)),
+                (
+                    _at_worst(sign * (np.roll(y, -lag) - y), part)
+                    for y, part in zip(filtered, parts, strict=True)
+                ),
                 np.zeros(len(nets[0])),
             )
             if change.max() > widest:
@@ -285,7 +310,11 @@ def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray])
 
 def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
     """Return the highest power of the sum, every stream at its worst shift [MW]."""
-    return float(sum((_at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))).max())
+    return float(
+        sum(
+            (_at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))
+        ).max()
+    )
 
 
 def _at_worst(values: np.ndarray, part: Stream) -> np.ndarray:

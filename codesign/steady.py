@@ -172,12 +172,18 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
 
     best = {key: np.zeros(len(db)) for key in ("fan", "on", "cycling", "chiller", "chiller_power")}
     best["power"] = np.full(len(db), np.inf)
-    for on, cycles in [(0, False), *([(0, True)] if machines else []), *[(k, False) for k in range(1, machines + 1)]]:
+    for on, cycles in [
+        (0, False),
+        *([(0, True)] if machines else []),
+        *[(k, False) for k in range(1, machines + 1)],
+    ]:
         low = least if cycles else on * least
         high = on * cap if not cycles else least
         floor = np.zeros(len(db)) if cycles else low
         fan_low, fan_high = speed(heat - high), speed(heat - floor)
-        possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (duty(fan_low) <= heat - floor + 1e-9 * heat)
+        possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (
+            duty(fan_low) <= heat - floor + 1e-9 * heat
+        )
 
         def power(fan: np.ndarray, on: int = on, cycles: bool = cycles, low: np.ndarray = low) -> np.ndarray:
             chiller = np.maximum(heat - duty(fan), 0.0)
@@ -274,10 +280,14 @@ def worst(limit: str, place: str, spare: np.ndarray, unit: str, hours: Mapping[s
     """Return the margin of the hour with the least to spare; its time is the hour's place in the day."""
     at = int(np.argmin(spare))
     where = f"{place}, {hours['date'][at]} {int(hours['hour_of_day'][at]):02d}:00"
-    return Margin(limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(spare[at]), unit, "static")
+    return Margin(
+        limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(spare[at]), unit, "static"
+    )
 
 
-def heat_path_margins(site: Site, setting: Setting, sizes: Mapping[str, Size], rejection: Rejection) -> list[Margin]:
+def heat_path_margins(
+    site: Site, setting: Setting, sizes: Mapping[str, Size], rejection: Rejection
+) -> list[Margin]:
     """Return the static margins from junction to ambient, with one unit of each redundant group out."""
     load, hours = it_load(site, setting), _dated(site)
     cdus, flow = int(sizes["cdu"].count or 0), sizes["cdu_flow"].value
@@ -310,7 +320,11 @@ def heat_path_margins(site: Site, setting: Setting, sizes: Mapping[str, Size], r
         spare = dry_cooler_most_kw(site, cell, cells - out, point) + machines * cap - point.heat_kw
         rows.append(worst("heat_rejection", place, spare, "kw", hours))
     volume_l = 1e3 * sizes["buffer"].value
-    rows.append(_static("loop_volume", "fws", volume_l - machine.loop_l_per_kw_min * machines * machine.capacity_kw, "l"))
+    rows.append(
+        _static(
+            "loop_volume", "fws", volume_l - machine.loop_l_per_kw_min * machines * machine.capacity_kw, "l"
+        )
+    )
     return rows
 
 
@@ -320,7 +334,9 @@ def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np
     cell = catalogue.build(site, "dry_cooler", card)
     if cells < 1:
         return np.zeros(len(db))
-    return cells * cell.duty_kw(1.0, point.return_c, db, point.flow_kg_per_s / cells, climate.air_density_pu(site))
+    return cells * cell.duty_kw(
+        1.0, point.return_c, db, point.flow_kg_per_s / cells, climate.air_density_pu(site)
+    )
 
 
 def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list[Margin]:

@@ -13,7 +13,9 @@ import numpy as np
 STEP = 1e-5
 
 
-def tangents(function: Callable[[float], float], at: Iterable[float], low: float, high: float) -> list[tuple[float, float]]:
+def tangents(
+    function: Callable[[float], float], at: Iterable[float], low: float, high: float
+) -> list[tuple[float, float]]:
     """Return (slope, intercept) of the supporting lines of a convex function on [low, high], one a point.
 
     Slopes are central differences (one-sided at the ends); each line is then lowered by whatever it exceeds the function

@@ -63,11 +63,20 @@ class Best:
 class Hall:
     """One site at one FWS supply and approach."""
 
-    def __init__(self, site: dict[str, Any], series: dict[str, Any], deck: dict[str, Any], fws_c: float, approach_k: float) -> None:
+    def __init__(
+        self,
+        site: dict[str, Any],
+        series: dict[str, Any],
+        deck: dict[str, Any],
+        fws_c: float,
+        approach_k: float,
+    ) -> None:
         self.site, self.deck, self.fws_c, self.tcs_c = site, deck, fws_c, fws_c + approach_k
         self.rack = deck["rack"][next(iter(site["pods"].values()))["rack"]]
         weather = {row["time"]: float(row["dry_bulb_c"]) for row in series[site["climate"]["series"]]}
-        price = {row["time"]: float(row["price_usd_per_mwh"]) for row in series[site["energy"]["price_series"]]}
+        price = {
+            row["time"]: float(row["price_usd_per_mwh"]) for row in series[site["energy"]["price_series"]]
+        }
         rows = []
         shift = site["climate"]["utc_offset_h"] - site["energy"]["utc_offset_h"]
         step_h = site["clock"].get("hour_step_h", 1)
@@ -75,7 +84,9 @@ class Hall:
             for hour in range(0, 24, step_h):
                 local = datetime.fromisoformat(f"{day['date']}T{hour:02d}:00")
                 stamp = (local - timedelta(hours=shift)).strftime("%Y-%m-%dT%H:%M")
-                rows.append((weather[local.strftime("%Y-%m-%dT%H:%M")], price[stamp], day["weight_days"] * step_h))
+                rows.append(
+                    (weather[local.strftime("%Y-%m-%dT%H:%M")], price[stamp], day["weight_days"] * step_h)
+                )
         self.db, self.price, self.weight = np.array(rows).T
         self.rho = (1 - 2.25577e-5 * site["climate"].get("altitude_m", 0.0)) ** 5.25588
         self.k = round(site["clock"]["macro_s"] / site["clock"]["step_s"])
@@ -100,7 +111,9 @@ class Hall:
 
     def wave(self, name: str, offset_s: float, slots: tuple[float, ...]) -> np.ndarray:
         job, dt = self.site["jobs"][name], self.site["clock"]["step_s"]
-        level = np.array([self.level[name][(k - round(offset_s / dt)) % len(self.level[name])] for k in range(self.k)])
+        level = np.array(
+            [self.level[name][(k - round(offset_s / dt)) % len(self.level[name])] for k in range(self.k)]
+        )
         for event, slot in zip(job.get("events", []), slots, strict=True):
             for turn in range(round(self.site["clock"]["macro_s"] / event["interval_s"])):
                 first = round((slot + offset_s + turn * event["interval_s"]) / dt)
@@ -111,7 +124,10 @@ class Hall:
     def places(self, name: str) -> list[tuple[float, tuple[float, ...]]]:
         job, clock = self.site["jobs"][name], self.site["clock"]
         offsets = np.arange(round(job["period_s"] / clock["offset_slot_s"])) * clock["offset_slot_s"]
-        slots = [np.arange(round(e["interval_s"] / clock["event_slot_s"])) * clock["event_slot_s"] for e in job.get("events", [])]
+        slots = [
+            np.arange(round(e["interval_s"] / clock["event_slot_s"])) * clock["event_slot_s"]
+            for e in job.get("events", [])
+        ]
         return [(float(o), tuple(map(float, s))) for s in itertools.product(*slots) for o in offsets]
 
     def _it(self) -> None:
@@ -130,37 +146,63 @@ class Hall:
             self.liquid += n * (r["liquid_pu"] * r["nominal_kw"] * mean + leak)
             self.air += n * (1 - r["liquid_pu"]) * r["nominal_kw"] * mean
         self.holds = (
-            self.junction(peak) <= r["junction_max_c"] and self.tcs_c <= r["supply_max_c"] and self.rack_flow <= r["flow_max_l_per_min"]
+            self.junction(peak) <= r["junction_max_c"]
+            and self.tcs_c <= r["supply_max_c"]
+            and self.rack_flow <= r["flow_max_l_per_min"]
         )
 
     def junction(self, level: float) -> float:
         r = self.rack
         rated = 1000 * r["nominal_kw"] * r["gpu_pu"] / r["gpus"]
-        conv = r["plate_coolant_k_per_w"] * floored(self.rack_flow / (r["gpus"] * r["plate_flow_l_per_min"])) ** -r["flow_exponent"]
-        total = r["die_lid_k_per_w"] + r["lid_plate_k_per_w"] + conv + 1 / (1000 * TCS * self.rack_flow / r["gpus"])
+        conv = (
+            r["plate_coolant_k_per_w"]
+            * floored(self.rack_flow / (r["gpus"] * r["plate_flow_l_per_min"])) ** -r["flow_exponent"]
+        )
+        total = (
+            r["die_lid_k_per_w"]
+            + r["lid_plate_k_per_w"]
+            + conv
+            + 1 / (1000 * TCS * self.rack_flow / r["gpus"])
+        )
 
         def miss(tj: float) -> float:
-            return self.tcs_c + total * rated * (level + r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"])) - tj
+            return (
+                self.tcs_c
+                + total * rated * (level + r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"]))
+                - tj
+            )
 
         return brentq(miss, -100, 400, xtol=1e-12)
 
     def cdu(self, card: dict[str, Any], running: int) -> tuple[float, float, float, float] | None:
         """(pump kW, FWS flow, heat, return) with `running` CDUs, or None where they cannot hold the supply."""
         v = self.flow / running
-        pump = running * (card["head_fixed_kpa"] + card["head_friction_kpa"] * (v / card["flow_l_per_min"]) ** 2) * v / 60000 / card["efficiency"]
+        pump = (
+            running
+            * (card["head_fixed_kpa"] + card["head_friction_kpa"] * (v / card["flow_l_per_min"]) ** 2)
+            * v
+            / 60000
+            / card["efficiency"]
+        )
         hot_in, hx = self.tcs_c + self.liquid / (TCS * self.flow), self.liquid + pump
 
         def duty(m: float) -> float:
             ch = TCS * card["flow_l_per_min"] * floored(v / card["flow_l_per_min"])
             cc = CP_WATER * card["fws_reference_kg_per_s"] * floored(m / card["fws_reference_kg_per_s"])
             ua = 1 / (
-                card["tcs_resistance_k_per_kw"] * floored(v / card["flow_l_per_min"]) ** -card["flow_exponent"]
-                + card["fws_resistance_k_per_kw"] * floored(m / card["fws_reference_kg_per_s"]) ** -card["flow_exponent"]
+                card["tcs_resistance_k_per_kw"]
+                * floored(v / card["flow_l_per_min"]) ** -card["flow_exponent"]
+                + card["fws_resistance_k_per_kw"]
+                * floored(m / card["fws_reference_kg_per_s"]) ** -card["flow_exponent"]
                 + card["wall_resistance_k_per_kw"]
             )
             low, z = min(ch, cc), min(ch, cc) / max(ch, cc)
             n = ua / low
-            eff = n / (1 + n) if abs(1 - z) < 1e-9 else (1 - math.exp(-n * (1 - z))) / (1 - z * math.exp(-n * (1 - z)))
+            eff = (
+                n / (1 + n)
+                if abs(1 - z) < 1e-9
+                else (1 - math.exp(-n * (1 - z))) / (1 - z * math.exp(-n * (1 - z)))
+            )
             return eff * low * (hot_in - self.fws_c)
 
         most = card["fws_flow_max_kg_per_s"]
@@ -175,7 +217,8 @@ class Hall:
         air = (card["air_floor_pu"] + (1 - card["air_floor_pu"]) * fan) * self.rho
         w = floored(m / cells / card["water_kg_per_s"])
         ua = card["conductance_kw_per_k"] / (
-            card["water_split"] * w ** -card["water_exponent"] + (1 - card["water_split"]) * air ** -card["air_exponent"]
+            card["water_split"] * w ** -card["water_exponent"]
+            + (1 - card["water_split"]) * air ** -card["air_exponent"]
         )
         cw, ca = CP_WATER * card["water_kg_per_s"] * w, card["air_kw_per_k"] * air
         low = lower(cw, ca, 0.02 * card["air_kw_per_k"])
@@ -196,22 +239,35 @@ class Hall:
         lift = upper(db + card["condenser_lift_k"] - te, card["lift_min_k"], 0.5)
         return cap, lower(card["carnot_pu"] * (te + 273.15) / lift, card["cop_max"], 0.2)
 
-    def rejection(self, cells_card: dict[str, Any], cells: int, ch_card: dict[str, Any], machines: int, m: float, heat: float) -> Any:
+    def rejection(
+        self,
+        cells_card: dict[str, Any],
+        cells: int,
+        ch_card: dict[str, Any],
+        machines: int,
+        m: float,
+        heat: float,
+    ) -> Any:
         """Least electric power by hour, kW, or None where some hour cannot be met."""
         water_c = self.fws_c + heat / (CP_WATER * m)
         cap, cop = self.chiller(ch_card)
         least, fixed = ch_card["load_min_pu"] * cap, ch_card["fixed_pu"]
         best = np.full(len(self.db), np.inf)
         for on in range(machines + 1):
-            for cycling in ((False, True) if on == 0 and machines else (False,)):
+            for cycling in (False, True) if on == 0 and machines else (False,):
                 lo, hi = (0 * cap, least) if cycling else (on * least, on * cap)
 
                 def power(fan: np.ndarray, on: int = on, cycling: bool = cycling) -> np.ndarray:
                     kw = np.maximum(heat - self.fan_duty(cells_card, cells, fan, water_c, m, self.db), 0)
                     run = kw / least if cycling else on
-                    return cells * cells_card["fan_kw"] * fan**3 + (fixed * cap * run + (1 - fixed) * kw) / cop
+                    return (
+                        cells * cells_card["fan_kw"] * fan**3 + (fixed * cap * run + (1 - fixed) * kw) / cop
+                    )
 
-                a, b = self._speed(cells_card, cells, heat - hi, water_c, m), self._speed(cells_card, cells, heat - lo, water_c, m)
+                a, b = (
+                    self._speed(cells_card, cells, heat - hi, water_c, m),
+                    self._speed(cells_card, cells, heat - lo, water_c, m),
+                )
                 d_a = self.fan_duty(cells_card, cells, a, water_c, m, self.db)
                 ok = (d_a >= heat - hi - 1e-6) & (d_a <= heat - lo + 1e-6)
                 for _ in range(80):
@@ -221,7 +277,9 @@ class Hall:
                 best = np.where(ok, np.minimum(best, power((a + b) / 2)), best)
         return None if np.isinf(best).any() else best
 
-    def _speed(self, card: dict[str, Any], cells: int, target: np.ndarray, water_c: float, m: float) -> np.ndarray:
+    def _speed(
+        self, card: dict[str, Any], cells: int, target: np.ndarray, water_c: float, m: float
+    ) -> np.ndarray:
         a, b = np.zeros(len(self.db)), np.ones(len(self.db))
         for _ in range(55):
             mid = (a + b) / 2
@@ -242,8 +300,15 @@ class Hall:
         out_wall = 1 if spec["fan_wall"].get("redundancy", "n+1") == "n+1" else 0
         if walls - out_wall < 1 or aisle(1.0, walls - out_wall) > limit:
             return None
-        turn = min(1.0, math.sqrt((limit - water) * wall["air_kw_per_k"] * wall["effectiveness"] / (3 * wall["fan_kw"])))
-        y = brentq(lambda s: aisle(s, walls) - limit, 1e-6, turn, xtol=1e-14) if aisle(turn, walls) < limit else math.nan
+        turn = min(
+            1.0,
+            math.sqrt((limit - water) * wall["air_kw_per_k"] * wall["effectiveness"] / (3 * wall["fan_kw"])),
+        )
+        y = (
+            brentq(lambda s: aisle(s, walls) - limit, 1e-6, turn, xtol=1e-14)
+            if aisle(turn, walls) < limit
+            else math.nan
+        )
         fans = walls * wall["fan_kw"] * y**3
         coil = self.air + fans
         te = np.clip(water, ch["leaving_min_c"], ch["leaving_max_c"])
@@ -256,7 +321,10 @@ class Hall:
             return None
         load = coil / (machines * cap)
         a, b, c = ch["eirfplr_c"]
-        unl, cyc = upper(load, ch["plr_min_unloading"], PLR_WIDTH), load / upper(load, ch["plr_min"], PLR_WIDTH)
+        unl, cyc = (
+            upper(load, ch["plr_min_unloading"], PLR_WIDTH),
+            load / upper(load, ch["plr_min"], PLR_WIDTH),
+        )
         return fans + machines * cap / ch["cop_reference"] * eirft * (a + b * unl + c * unl**2) * cyc
 
     def transformer(self, card: dict[str, Any], units: int, load_mw: np.ndarray) -> Any:
@@ -266,12 +334,24 @@ class Hall:
         def hot_spot(load: np.ndarray) -> np.ndarray:
             ratio = card["load_loss_kw"] / card["no_load_kw"]
             oil = card["top_oil_rise_k"] * ((1 + ratio * load**2) / (1 + ratio)) ** card["oil_exponent"]
-            return self.db + oil + card["hot_spot_factor"] * card["gradient_k"] * upper(load, 0.01, 0.005) ** card["winding_exponent"]
+            return (
+                self.db
+                + oil
+                + card["hot_spot_factor"]
+                * card["gradient_k"]
+                * upper(load, 0.01, 0.005) ** card["winding_exponent"]
+            )
 
         for n, limit in ((units, card["hot_spot_max_c"]), (units - out, card["hot_spot_emergency_c"])):
-            if n < 1 or (mva / n / card["rating_mva"] > card["load_max_pu"]).any() or (hot_spot(mva / n / card["rating_mva"]) > limit).any():
+            if (
+                n < 1
+                or (mva / n / card["rating_mva"] > card["load_max_pu"]).any()
+                or (hot_spot(mva / n / card["rating_mva"]) > limit).any()
+            ):
                 return None
-        return (units * card["no_load_kw"] + card["load_loss_kw"] * (mva / card["rating_mva"]) ** 2 / units) / 1e3
+        return (
+            units * card["no_load_kw"] + card["load_loss_kw"] * (mva / card["rating_mva"]) ** 2 / units
+        ) / 1e3
 
 
 BYPASS_K, PLR_WIDTH = 0.1, 0.002
@@ -294,9 +374,20 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
             vals.extend([value] * k)
         rhs.extend(right)
 
-    row([(np.roll(e, -1), 1), (e, -1), (c, -dt * card["efficiency_charge"]), (d, dt / card["efficiency_discharge"])], np.zeros(k))
+    row(
+        [
+            (np.roll(e, -1), 1),
+            (e, -1),
+            (c, -dt * card["efficiency_charge"]),
+            (d, dt / card["efficiency_discharge"]),
+        ],
+        np.zeros(k),
+    )
     last = np.roll
-    row([(y, 1), (last(y, 1), -pole), (c, -1), (last(c, 1), 1), (d, 1), (last(d, 1), -1)], wave - np.roll(wave, 1))
+    row(
+        [(y, 1), (last(y, 1), -pole), (c, -1), (last(c, 1), 1), (d, 1), (last(d, 1), -1)],
+        wave - np.roll(wave, 1),
+    )
     equal = csr_array((vals, (rows, cols)), shape=(len(rhs), 4 * k))
     bounds = [(0, power)] * (2 * k) + [(0, usable)] * k + [(None, None)] * k
     cost = np.concatenate([np.full(k, 1 / k), np.full(k, -1 / k), np.zeros(2 * k)])
@@ -305,11 +396,21 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
     known: set[tuple[int, int, int]] = set()
     uneven, right = [life], [allowed]
     while True:
-        answer = linprog(cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs")
+        answer = linprog(
+            cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs"
+        )
         if answer.status == 2:
             return None
         if answer.status == 4:  # simplex gave up; the interior point method does not
-            answer = linprog(cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs-ipm")
+            answer = linprog(
+                cost,
+                A_ub=np.array(uneven),
+                b_ub=right,
+                A_eq=equal,
+                b_eq=rhs,
+                bounds=bounds,
+                method="highs-ipm",
+            )
         if answer.status == 2:
             return None
         assert answer.status == 0, answer.message
@@ -330,7 +431,9 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
         known.update(fresh)
 
 
-def worst_case_loss(site: dict[str, Any], parts: list[tuple[str, np.ndarray]], loss_of: Callable[[np.ndarray], float | None]) -> float | None:
+def worst_case_loss(
+    site: dict[str, Any], parts: list[tuple[str, np.ndarray]], loss_of: Callable[[np.ndarray], float | None]
+) -> float | None:
     """Mean loss over the phases of unlocked jobs, without jitter; None where some shift within the jitter cannot be kept.
 
     The storage is dispatched for every course anew, knowing it: no controller does better.
@@ -346,10 +449,16 @@ def worst_case_loss(site: dict[str, Any], parts: list[tuple[str, np.ndarray]], l
 
     calm = []
     for moves in itertools.product(*(shifts(name) for name, _ in parts)):
-        loss = loss_of(sum((np.roll(wave, move) for (_, wave), move in zip(parts, moves, strict=True)), np.zeros(steps)))
+        loss = loss_of(
+            sum((np.roll(wave, move) for (_, wave), move in zip(parts, moves, strict=True)), np.zeros(steps))
+        )
         if loss is None:
             return None
-        if all(move == 0 for (name, _), move in zip(parts, moves, strict=True) if site["jobs"][name].get("locked", True)):
+        if all(
+            move == 0
+            for (name, _), move in zip(parts, moves, strict=True)
+            if site["jobs"][name].get("locked", True)
+        ):
             calm.append(loss)
     return float(np.mean(calm))
 
@@ -358,7 +467,8 @@ def schedules(hall: Hall) -> list[tuple[tuple[str, tuple[float, tuple[float, ...
     """Every schedule: identical jobs are counted, one copy of the job that swings most is at its first place."""
     jobs = hall.site["jobs"]
     swing = {
-        name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] * job.get("locked", True) for name, job in jobs.items()
+        name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] * job.get("locked", True)
+        for name, job in jobs.items()
     }
     anchor = max(swing, key=lambda name: swing[name])
     each = []
@@ -368,7 +478,12 @@ def schedules(hall: Hall) -> list[tuple[tuple[str, tuple[float, tuple[float, ...
             continue
         free = job["count"] - (name == anchor)
         fixed = [hall.places(name)[0]] * (name == anchor)
-        each.append([[(name, p) for p in (*fixed, *some)] for some in itertools.combinations_with_replacement(hall.places(name), free)])
+        each.append(
+            [
+                [(name, p) for p in (*fixed, *some)]
+                for some in itertools.combinations_with_replacement(hall.places(name), free)
+            ]
+        )
     return [tuple(itertools.chain(*parts)) for parts in itertools.product(*each)]
 
 
@@ -377,17 +492,28 @@ def annual(site: dict[str, Any], card: dict[str, Any], usd: float) -> float:
     return usd * (r / (1 - (1 + r) ** -n) + card["om_pu"])
 
 
-def storages(site: dict[str, Any], deck: dict[str, Any], step_mw: float, limit: float) -> list[tuple[float, str, float, float]]:
+def storages(
+    site: dict[str, Any], deck: dict[str, Any], step_mw: float, limit: float
+) -> list[tuple[float, str, float, float]]:
     """(annual cost, card, power, energy) of every storage that its cells allow and that covers an abort, cheapest first."""
     spec, options = site["equipment"]["storage"], []
     for name, p, e in itertools.product(spec["cards"], spec["power_mw"], spec["energy_mwh"]):
         card = deck["storage"][name]
         if e * 3600 >= card["discharge_min_s"] * p and p + limit >= step_mw:
-            options.append((annual(site, card, 1000 * (card["cost_usd_per_kw"] * p + card["cost_usd_per_kwh"] * e)), name, p, e))
+            options.append(
+                (
+                    annual(site, card, 1000 * (card["cost_usd_per_kw"] * p + card["cost_usd_per_kwh"] * e)),
+                    name,
+                    p,
+                    e,
+                )
+            )
     return sorted(options)
 
 
-def best_storage(hall: Hall, price_of_loss: float) -> list[tuple[float, float, tuple[str, float, float], Any]]:
+def best_storage(
+    hall: Hall, price_of_loss: float
+) -> list[tuple[float, float, tuple[str, float, float], Any]]:
     """(annual cost, loss MW, storage, schedule) worth a look: for each storage its schedule of least loss."""
     site, clock, poi = hall.site, hall.site["clock"], hall.site["poi"]
     limit = 10.0 * poi["allocated_share"]
@@ -395,7 +521,9 @@ def best_storage(hall: Hall, price_of_loss: float) -> list[tuple[float, float, t
     periods = 8760 * 3600 / clock["macro_s"]
     nominal = hall.rack["nominal_kw"] / 1e3
     step = max(
-        job["racks"] * nominal * (hall.level[name].max() - job.get("idle_pu", 0.33) * job.get("plateau_pu", 0.95))
+        job["racks"]
+        * nominal
+        * (hall.level[name].max() - job.get("idle_pu", 0.33) * job.get("plateau_pu", 0.95))
         for name, job in site["jobs"].items()
     )
     waves = {}
@@ -412,7 +540,11 @@ def best_storage(hall: Hall, price_of_loss: float) -> list[tuple[float, float, t
         if cost > least:
             break
         for schedule in schedules(hall):
-            loss = worst_case_loss(site, [(part[0], waves[part]) for part in schedule], partial(loss_of, card=hall.deck["storage"][name], p=p, e=e))
+            loss = worst_case_loss(
+                site,
+                [(part[0], waves[part]) for part in schedule],
+                partial(loss_of, card=hall.deck["storage"][name], p=p, e=e),
+            )
             if loss is not None:
                 found.append((cost, loss, (name, p, e), schedule))
                 least = min(least, cost + price_of_loss * loss)
@@ -432,8 +564,13 @@ def best(site: dict[str, Any], series: dict[str, Any], deck: dict[str, Any]) -> 
 def _setting(hall: Hall, top: Best) -> None:
     site, deck, eq = hall.site, hall.deck, hall.site["equipment"]
     mean_price = float(hall.weight @ hall.price)
-    fixed_rate = 12 * site["energy"]["demand_charge_usd_per_mw_month"] + site["energy"]["contract_charge_usd_per_mw_year"]
-    price_of_loss = 1.1 * (mean_price + fixed_rate)  # no less than what a MW of loss costs, its own transformer losses included
+    fixed_rate = (
+        12 * site["energy"]["demand_charge_usd_per_mw_month"]
+        + site["energy"]["contract_charge_usd_per_mw_year"]
+    )
+    price_of_loss = 1.1 * (
+        mean_price + fixed_rate
+    )  # no less than what a MW of loss costs, its own transformer losses included
     stored = best_storage(hall, price_of_loss)
     pump = deck["fws_pump"][eq["fws_pump"]["cards"][0]]
     airs = {
@@ -443,7 +580,9 @@ def _setting(hall: Hall, top: Best) -> None:
         for w, m in itertools.product(eq["fan_wall"]["count"], eq["air_chiller"]["count"])
     }  # fmt: skip
     airs = {key: value for key, value in airs.items() if value[1] is not None}
-    for n_cdu, n_dc, n_ch in itertools.product(eq["cdu"]["count"], eq["dry_cooler"]["count"], eq["chiller"]["count"]):
+    for n_cdu, n_dc, n_ch in itertools.product(
+        eq["cdu"]["count"], eq["dry_cooler"]["count"], eq["chiller"]["count"]
+    ):
         path = _heat_path(hall, n_cdu, n_dc, n_ch, pump)
         if path is None:
             continue
@@ -487,13 +626,19 @@ def _heat_path(hall: Hall, n_cdu: int, n_dc: int, n_ch: int, pump: dict[str, Any
     pump_kw, m, hx, _ = running
 
     def fws_kw(flow: float) -> float:
-        head = pump["head_fixed_kpa"] + pump["head_friction_kpa"] * (flow / pump["flow_reference_kg_per_s"]) ** 2
+        head = (
+            pump["head_fixed_kpa"] + pump["head_friction_kpa"] * (flow / pump["flow_reference_kg_per_s"]) ** 2
+        )
         return float(head * flow / (1000 * RHO_WATER) / pump["efficiency"])
 
     heat = hx + fws_kw(m)
     flows = [v for v in eq["cdu"]["flow_l_per_min"] if v >= hall.flow / (n_cdu - 1)]
     pumps = [f for f in eq["fws_pump"]["flow_kg_per_s"] if f >= max(m, spare[1])]
-    tanks = [v for v in eq["buffer"]["volume_m3"] if 1000 * v >= chiller["loop_l_per_kw_min"] * n_ch * chiller["capacity_kw"] - 1e-9]
+    tanks = [
+        v
+        for v in eq["buffer"]["volume_m3"]
+        if 1000 * v >= chiller["loop_l_per_kw_min"] * n_ch * chiller["capacity_kw"] - 1e-9
+    ]
     if not (flows and pumps and tanks):
         return None
     water_c, (cap, _cop) = hall.fws_c + heat / (CP_WATER * m), hall.chiller(chiller)
@@ -510,4 +655,8 @@ def _heat_path(hall: Hall, n_cdu: int, n_dc: int, n_ch: int, pump: dict[str, Any
         + annual(site, cell, n_dc * cell["cost_usd_per_kw"] * cell["capacity_kw"])
         + annual(site, chiller, n_ch * chiller["cost_usd_per_kw"] * chiller["capacity_kw"])
     )  # fmt: skip
-    return capital, power + pump_kw + fws_kw(m), {"cdu_flow": min(flows), "fws_pump": min(pumps), "buffer": min(tanks)}
+    return (
+        capital,
+        power + pump_kw + fws_kw(m),
+        {"cdu_flow": min(flows), "fws_pump": min(pumps), "buffer": min(tanks)},
+    )

@@ -19,10 +19,21 @@ def test_toy_is_small_enough_to_enumerate() -> None:
     equipment = site["equipment"]
     sizes = len(equipment["cooling"]["fws_supply_c"])
     for spec in equipment.values():
-        for key in ("cards", "count", "flow_l_per_min", "approach_k", "flow_kg_per_s", "volume_m3", "power_mw", "energy_mwh"):
+        for key in (
+            "cards",
+            "count",
+            "flow_l_per_min",
+            "approach_k",
+            "flow_kg_per_s",
+            "volume_m3",
+            "power_mw",
+            "energy_mwh",
+        ):
             sizes *= len(spec.get(key, [0]))
     assert sizes <= 1e5
-    hall = brute_force.Hall(site, series, DECK, *[equipment["cooling"]["fws_supply_c"][0], equipment["cdu"]["approach_k"][0]])
+    hall = brute_force.Hall(
+        site, series, DECK, *[equipment["cooling"]["fws_supply_c"][0], equipment["cdu"]["approach_k"][0]]
+    )
     assert len(brute_force.schedules(hall)) <= 1e3
 
 

@@ -25,7 +25,7 @@ from codesign.checking.steady import Start, start
 from codesign.design import Plan, ScenarioResult
 from codesign.site import Site
 
-LEAD_STEPS, TAIL_STEPS, MOST_STEPS = 40, 4, 120
+LEAD_STEPS, TAIL_STEPS, MOST_STEPS = 40, 20, 120
 PROPORTIONAL = {"storage_mwh": "storage_energy_mwh"}  # state at the start -> the size that it is a share of
 
 

@@ -1,7 +1,7 @@
 """The plan: sizes, modes and offsets at least annual cost, with a proven lower bound.
 
-    joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock      rows tagged outer, exact, inner
-    plan      every setting; curves sharpened at the optimum until model and exact cost agree; bound = least over settings
+joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock      rows tagged outer, exact, inner
+plan      every setting; curves sharpened at the optimum until model and exact cost agree; bound = least over settings
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def plan(
     began = time.perf_counter()
     fixed = explain.checked_sizes(site, sizes or {})
     gap = site.solver.gap if gap is None else gap
-    warmest_first = sorted(site.equipment.cooling.fws_supply_c, reverse=True)  # cheapest as a rule: the others then stop early
+    warmest_first = sorted(
+        site.equipment.cooling.fws_supply_c, reverse=True
+    )  # cheapest as a rule: the others then stop early
     settings = [Setting(t, a) for t, a in product(warmest_first, site.equipment.cdu.approach_k)]
     found, faults, solved = Found(), [], []
     for setting in settings:
@@ -96,7 +98,11 @@ def plan(
             faults += broken
             continue
         left = time_limit_s - (time.perf_counter() - began)
-        tell = None if progress is None else (lambda best, least, s=setting: progress(f"FWS {s.fws_supply_c:g} degC", best, least))
+        tell = (
+            None
+            if progress is None
+            else (lambda best, least, s=setting: progress(f"FWS {s.fws_supply_c:g} degC", best, least))
+        )
         run = Run(site, setting, fixed, gap, max(left, 0.1), log, tell, stop)
         _search(run, cuts, with_bound, found)
         solved.append(setting)
@@ -148,10 +154,15 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
         sizes = Sizes(evaluation.settled(exact, run.fixed))
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
-        if not exact.broken and (found.exact is None or exact.cost_usd_per_year < found.exact.cost_usd_per_year):
+        if not exact.broken and (
+            found.exact is None or exact.cost_usd_per_year < found.exact.cost_usd_per_year
+        ):
             found.exact, found.sizes, found.schedule, found.setting = exact, sizes, schedule, run.setting
             found.model_musd = answer.objective
-        if answer.status is not Status.OPTIMAL or 1e-6 * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective:
+        if (
+            answer.status is not Status.OPTIMAL
+            or 1e-6 * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective
+        ):
             break
         if found.exact is not None and setting_bound >= 1e-6 * found.exact.cost_usd_per_year:
             break
@@ -175,9 +186,14 @@ def _add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
         model.rows.inner(f"cut_{cut.name}", cut.margin + change >= 0.0)
 
 
-def _sharpen(model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation) -> None:
+def _sharpen(
+    model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation
+) -> None:
     """Add to the curves where the model operates, and where the exact evaluation would."""
-    cdu, cells = (sizes["cdu"].card, sizes["cdu"].count), (sizes["dry_cooler"].card, sizes["dry_cooler"].count)
+    cdu, cells = (
+        (sizes["cdu"].card, sizes["cdu"].count),
+        (sizes["dry_cooler"].card, sizes["dry_cooler"].count),
+    )
     transformer = (sizes["transformer"].card, sizes["transformer"].count)
     for h, hour in enumerate(model.grid.load_mw):
         duty_kw = answer[model.heat.duty[cdu, cells, h]]
@@ -194,7 +210,9 @@ def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], so
         reason = explain.reason(site, fixed, faults, solved, stop)
         return Plan(outcome=Outcome.INFEASIBLE, reason=reason, site_name=site.name, seconds=seconds)
     outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
-    return Plan(outcome=outcome, reason="stopped before any plan was found", site_name=site.name, seconds=seconds)
+    return Plan(
+        outcome=outcome, reason="stopped before any plan was found", site_name=site.name, seconds=seconds
+    )
 
 
 def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Setting], seconds: float) -> Plan:

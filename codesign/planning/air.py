@@ -36,7 +36,8 @@ def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> Air
             rows.exact(margin.limit, pick <= 0)
         if not broken:
             air = steady.air_side(site, setting, sizes)
-            power = [p + (air.fan_power_kw + float(k)) * pick for p, k in zip(power, np.asarray(air.chiller_power_kw), strict=True)]
+            power = [
+                p + (air.fan_power_kw + float(k)) * pick
+                for p, k in zip(power, np.asarray(air.chiller_power_kw), strict=True)
+            ]
     return AirPath(walls, chillers, power)
-
-

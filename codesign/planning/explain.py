@@ -29,7 +29,8 @@ LIMITS = {
     "storage_rate": "no storage energy on offer carries its power",
     "storage_life": "the storage on offer wears out before its calendar life",
 }
-PROBE_S = 60.0
+PROBE_S, PROBE_GAP = 60.0, 0.1
+"""A probe asks whether there is a plan, not for the best one."""
 
 
 def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +40,9 @@ def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
         name, _, key = path.removeprefix("sizes.").partition(".")
         keys = ("count", "card") if name in COUNTED else ("value", "card")
         if name not in ORDER:
-            faults.append(Fault("", f"sizes.{name}", value, f"one of {', '.join(ORDER)}", nearest(name, ORDER)))
+            faults.append(
+                Fault("", f"sizes.{name}", value, f"one of {', '.join(ORDER)}", nearest(name, ORDER))
+            )
         elif key not in keys:
             faults.append(Fault("", f"sizes.{path}", value, f"one of {', '.join(keys)}", nearest(key, keys)))
         elif key == "count" and not (isinstance(value, int) and 0 <= value <= 1_000_000):
@@ -51,7 +54,13 @@ def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
     return {path.removeprefix("sizes."): value for path, value in sizes.items()}
 
 
-def reason(site: Site, fixed: dict[str, Any], faults: list[Margin], solved: list[Setting], stop: Callable[[], bool] | None) -> str:
+def reason(
+    site: Site,
+    fixed: dict[str, Any],
+    faults: list[Margin],
+    solved: list[Setting],
+    stop: Callable[[], bool] | None,
+) -> str:
     """Return the limit (or the least set of limits tried) without which a plan exists."""
     said = [f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}" for m in faults]
     for setting in solved:
@@ -67,12 +76,12 @@ def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[
         if name not in model.rows.kinds:
             continue
         model.rows.drop(name)
-        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=1e-3, stop=stop)
+        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=PROBE_GAP, stop=stop)
         model.rows.restore(name)
         if answer.values is None:
             continue
         if name == "contract_max":
-            least, given = answer[model.grid.contract_mw], site.poi.contract_max_mw
-            return f"{name}: {words}: {given:g} MW, at least {least:.4g} MW needed"
+            enough, given = answer[model.grid.contract_mw], site.poi.contract_max_mw
+            return f"{name}: {words}: {given:g} MW; a plan exists at {enough:.4g} MW"
         return f"{name}: {words}"
     return "no single limit explains it: at least two of them must move together"

@@ -70,7 +70,13 @@ class HeatPath:
     fan: list[Any] = field(default_factory=list)
 
 
-def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any], speeds: dict[tuple[Any, Any, int], list[float]]) -> HeatPath:
+def plan(
+    rows: Rows,
+    site: Site,
+    setting: Setting,
+    fixed: dict[str, Any],
+    speeds: dict[tuple[Any, Any, int], list[float]],
+) -> HeatPath:
     """Add the heat path; `speeds` holds further fan speeds at which (CDUs, cells, hour) gets a supporting line."""
     cdu = unit_menu(rows, site, "cdu", fixed)
     cells = unit_menu(rows, site, "dry_cooler", fixed)
@@ -115,7 +121,9 @@ def _cdu_flow(rows: Rows, site: Site, setting: Setting, cdu: Menu, fixed: dict[s
     return parts
 
 
-def _cdu_rows(rows: Rows, site: Site, setting: Setting, cdu: Menu, fws_pump: Any, pump_card: str) -> dict[Any, steady.FwsPoint]:
+def _cdu_rows(
+    rows: Rows, site: Site, setting: Setting, cdu: Menu, fws_pump: Any, pump_card: str
+) -> dict[Any, steady.FwsPoint]:
     """CDUs that cannot hold the supply temperature are out; the FWS pumps carry the flow of the worst outage."""
     points, out = {}, _outage(site, "cdu")
     need: Any = 0.0
@@ -141,7 +149,10 @@ def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points:
     tables = {(c, d): Cells(site, points[c], *d) for c, d in pairs}
     path.tables = tables
     out, out_cell = _outage(site, "chiller"), _outage(site, "dry_cooler")
-    fewer = {pair: steady.dry_cooler_most_kw(site, table.card, table.count - out_cell, table.point) for pair, table in tables.items()}
+    fewer = {
+        pair: steady.dry_cooler_most_kw(site, table.card, table.count - out_cell, table.point)
+        for pair, table in tables.items()
+    }
     for h in range(len(hours.dry_bulb_c)):
         caps = {o: _capacity_kw(site, o[0], setting, h) for o in path.chiller.picks}
         ranges = {pair: table.range_kw(h) for pair, table in tables.items()}
@@ -160,7 +171,9 @@ def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points:
             most = sum(cells_most[pair] * pick for pair, pick in pairs.items())
             chilled = path.chiller.total(lambda o, c=caps, gone=machines_out: max(o[1] - gone, 0) * c[o])
             rows.exact("heat_rejection", most + chilled >= need)
-        pumps = path.cdu.total(lambda o: points[o].cdu_pump_kw + points[o].fws_pump_kw if o in points else 0.0)
+        pumps = path.cdu.total(
+            lambda o: points[o].cdu_pump_kw + points[o].fws_pump_kw if o in points else 0.0
+        )
         path.power_kw.append(fan + chiller_power + pumps)
 
 
@@ -182,7 +195,10 @@ def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[A
     """Fan power above every supporting line of the pair picked (the others have duty 0 and pick 0)."""
     lines = {pair: _lines(tables[pair], h, np.array(speeds.get((*pair, h), []))) for pair in pairs}
     for i in range(max(len(each) for each in lines.values())):
-        terms = [(lines[pair][min(i, len(lines[pair]) - 1)], path.duty[*pair, h], pick) for pair, pick in pairs.items()]
+        terms = [
+            (lines[pair][min(i, len(lines[pair]) - 1)], path.duty[*pair, h], pick)
+            for pair, pick in pairs.items()
+        ]
         rows.outer("fan_power", fan >= sum(line[0] * duty + line[1] * pick for line, duty, pick in terms))
     chords = {pair: tables[pair].chord(h) for pair in pairs}
     rows.outer("fan_power_chord", fan <= sum(

@@ -54,7 +54,9 @@ class Solution:
 
     def __getitem__(self, variable: pyo.Var) -> float:
         if self.values is None:
-            raise SolverError(f"no value of {variable.name}: the model has no feasible point ({self.status.value})")
+            raise SolverError(
+                f"no value of {variable.name}: the model has no feasible point ({self.status.value})"
+            )
         return self.values[id(variable)]
 
 
@@ -129,7 +131,9 @@ def solve(
     checked(highs.passModel(lp), "passModel")
     if start:
         known = [(column, start[v.name]) for column, v in enumerate(variables) if v.name in start]
-        highs.setSolution(len(known), np.array([c for c, _ in known], dtype=np.int32), np.array([x for _, x in known]))
+        highs.setSolution(
+            len(known), np.array([c for c, _ in known], dtype=np.int32), np.array([x for _, x in known])
+        )
     if progress is not None:
         _listen(highs, progress)
     if stop is not None:
@@ -149,7 +153,11 @@ def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> S
     integer = any(not v.is_continuous() for v in variables)
     if status == kinds.kInfeasible:
         return Solution(Status.INFEASIBLE, math.inf, math.inf, None, {}, seconds)
-    known = {kinds.kOptimal: Status.OPTIMAL, kinds.kTimeLimit: Status.TIME_LIMIT, kinds.kInterrupt: Status.INTERRUPTED}
+    known = {
+        kinds.kOptimal: Status.OPTIMAL,
+        kinds.kTimeLimit: Status.TIME_LIMIT,
+        kinds.kInterrupt: Status.INTERRUPTED,
+    }
     if status not in known:
         raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}: nothing is proven")
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible

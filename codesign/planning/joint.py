@@ -40,7 +40,9 @@ class Joint:
     grid: electrical.Grid
 
 
-def build(site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None) -> Joint:
+def build(
+    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None
+) -> Joint:
     """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep."""
     rows = Rows(f"{site.name}, FWS {setting.fws_supply_c} degC")
     load = steady.it_load(site, setting)
@@ -83,7 +85,9 @@ def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
     ):  # fmt: skip
         sizes[name] = unit_size(site, name, *menu.chosen(values))
     sizes["cdu_flow"] = Size(cdu[0], None, amount("cdu_flow", path.cdu_flow[cdu]), "l_per_min")
-    sizes["fws_pump"] = Size(site.equipment.fws_pump.cards[0], None, amount("fws_pump", path.fws_pump), "kg_per_s")
+    sizes["fws_pump"] = Size(
+        site.equipment.fws_pump.cards[0], None, amount("fws_pump", path.fws_pump), "kg_per_s"
+    )
     sizes["buffer"] = Size(site.equipment.buffer.cards[0], None, amount("buffer", path.buffer), "m3")
     for name, columns, unit in (
         ("storage_power", joint.storage.power_mw, "mw"), ("storage_energy", joint.storage.energy_mwh, "mwh"),

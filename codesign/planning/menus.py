@@ -21,7 +21,9 @@ def unit_menu(rows: Rows, site: Site, name: str, fixed: dict[str, Any]) -> Menu:
     return menu
 
 
-def amount_menu(rows: Rows, site: Site, name: str, card: str, fixed: dict[str, Any], *, pick: Any = 1.0, units: int = 1) -> Any:
+def amount_menu(
+    rows: Rows, site: Site, name: str, card: str, fixed: dict[str, Any], *, pick: Any = 1.0, units: int = 1
+) -> Any:
     """Return the column of an amount: from the site's list, or anywhere in its range; 0 where `pick` is 0.
 
     The annual cost is linear in the amount (`units` of it are bought).
@@ -39,4 +41,3 @@ def amount_menu(rows: Rows, site: Site, name: str, card: str, fixed: dict[str, A
         rows.exact(f"{name}.listed", amount == sum(value * one for value, one in picks.items()))
     rows.cost(f"capital.{name}", each * amount)
     return amount
-

@@ -131,9 +131,7 @@ class Rows:
 
 def bound_rows_only(rows: Rows) -> bool:
     """Whether every active row may enter a bound: the one place where that is decided."""
-    return all(
-        kind in BOUND_KINDS for name, kind in rows.kinds.items() if rows.model.component(name).active
-    )
+    return all(kind in BOUND_KINDS for name, kind in rows.kinds.items() if rows.model.component(name).active)
 
 
 def drop_inner(rows: Rows) -> None:

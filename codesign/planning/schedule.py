@@ -31,7 +31,9 @@ def plan(rows: Rows, site: Site, given: Schedule | None = None) -> Offsets:
     """Add the counts; a given schedule is taken as it is."""
     steps = workload.macro_steps(site)
     if given is not None:
-        total = sum((workload.assignment_mw(site, a) for a in given if site.jobs[a.job].locked), np.zeros(steps))
+        total = sum(
+            (workload.assignment_mw(site, a) for a in given if site.jobs[a.job].locked), np.zeros(steps)
+        )
         return Offsets({}, [float(p) for p in total + _unlocked_mw(site)])
     count: dict[tuple[str, int], Any] = {}
     templates: dict[tuple[str, int], np.ndarray] = {}
@@ -49,7 +51,9 @@ def plan(rows: Rows, site: Site, given: Schedule | None = None) -> Offsets:
     power = [rows.amount("jobs_mw") for _ in range(steps)]
     flat = _unlocked_mw(site)
     for k in range(steps):
-        rows.exact("superposition", power[k] == flat + sum(float(w[k]) * count[key] for key, w in templates.items()))
+        rows.exact(
+            "superposition", power[k] == flat + sum(float(w[k]) * count[key] for key, w in templates.items())
+        )
     return Offsets(count, power)
 
 
@@ -67,7 +71,9 @@ def _unlocked_mw(site: Site) -> float:
     total = 0.0
     for name, job in site.jobs.items():
         if not job.locked:
-            total += job.count * float(workload.template_mw(site, name, workload.placements(site, name)[0]).mean())
+            total += job.count * float(
+                workload.template_mw(site, name, workload.placements(site, name)[0]).mean()
+            )
     return total
 
 

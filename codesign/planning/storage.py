@@ -32,12 +32,20 @@ class FastStorage:
     peak_mw: Any
 
 
-def plan(rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None) -> FastStorage:
+def plan(
+    rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None
+) -> FastStorage:
     """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams."""
-    cards = [fixed["storage_power.card"]] if "storage_power.card" in fixed else list(site.equipment.storage.cards)
+    cards = (
+        [fixed["storage_power.card"]] if "storage_power.card" in fixed else list(site.equipment.storage.cards)
+    )
     menu = rows.menu("storage_card", [None, *cards] if _may_be_absent(site, fixed) else cards)
-    power = {card: amount_menu(rows, site, "storage_power", card, fixed, pick=menu.picks[card]) for card in cards}
-    energy = {card: amount_menu(rows, site, "storage_energy", card, fixed, pick=menu.picks[card]) for card in cards}
+    power = {
+        card: amount_menu(rows, site, "storage_power", card, fixed, pick=menu.picks[card]) for card in cards
+    }
+    energy = {
+        card: amount_menu(rows, site, "storage_energy", card, fixed, pick=menu.picks[card]) for card in cards
+    }
     for card in cards:
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
@@ -72,7 +80,8 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
     for card in cards:
         part = catalogue.build(site, "storage", card)
         charge, discharge, stored = (
-            [rows.amount(f"{name}_{what}") for _ in range(steps)] for what in ("charge_mw", "discharge_mw", "soc_mj")
+            [rows.amount(f"{name}_{what}") for _ in range(steps)]
+            for what in ("charge_mw", "discharge_mw", "soc_mj")
         )
         usable = part.soc_max_pu - part.soc_min_pu
         for k in range(steps):
@@ -117,11 +126,16 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
                 energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
     shares = {
-        (what, card, i): rows.amount(f"share_{what}") for what in ("power", "energy") for card in cards for i in range(len(parts))
+        (what, card, i): rows.amount(f"share_{what}")
+        for what in ("power", "energy")
+        for card in cards
+        for i in range(len(parts))
     }
     for card in cards:
         for what, size in (("power", power), ("energy", energy)):
-            rows.inner(f"share_{what}_sum", sum(shares[what, card, i] for i in range(len(parts))) <= size[card])
+            rows.inner(
+                f"share_{what}_sum", sum(shares[what, card, i] for i in range(len(parts))) <= size[card]
+            )
     loss: Any = 0.0
     level: list[Any] = [0.0] * len(parts[0].power_mw)
     changes: dict[tuple[int, int, int], Any] = {}
@@ -164,5 +178,3 @@ def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream) -> list[Any
 def read_card(storage: FastStorage, values: Any) -> str | None:
     """Return the card picked."""
     return max(storage.card, key=lambda card: values[storage.card[card]])
-
-
