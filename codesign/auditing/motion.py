@@ -159,6 +159,11 @@ def _parts(hall: Hall) -> int:
     return math.ceil(hall.site.clock.step_s / FAST_STEP_S - 1e-9)
 
 
+def dense_times_s(step_s: float) -> Array:
+    """Return the times within a step at which limits are read: both ends, and every step/20 or 0.05 s."""
+    return np.linspace(0.0, step_s, max(1, min(20, round(step_s / 0.05))) + 1)
+
+
 def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, float]) -> dict[str, Array]:
     """Return the disturbances of each step as schedule, weather and scenario prescribe them."""
     step_s = step_of(hall, scenario)
@@ -252,9 +257,9 @@ def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: Scenario
         rates = plant.rates(dict(zip(names, x, strict=True)), u, d, p)
         return np.array([np.broadcast_to(rates[name], x.shape[1:]) for name in names])
 
-    points = max(1, min(20, round(step_s / 0.05)))
     try:
-        path = radau.integrate(rate, recorded[:, :-1], np.linspace(0.0, step_s, points + 1))
+        with np.errstate(all="ignore"):  # a tampered point may lie anywhere
+            path = radau.integrate(rate, recorded[:, :-1], dense_times_s(step_s))
     except radau.NotIntegratedError as error:
         ledger.breach("trajectory", run.id, str(error), "an integrable trajectory")
         return

@@ -34,7 +34,7 @@ RHO, RHO_RANGE = 1000.0, 20.0  # machines are spared before the range rule
 PEAK = 5.0  # weight of the range rule's largest slack in a stage's: what cannot be met is levelled
 W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
 W_PAIR = 10.0  # on the product of two controls of which one is zero
-W_ORACLE = 1e-3  # share of the tracking cost kept in the margin oracle: picks one optimum among equals
+W_ORACLE, RHO_ORACLE = 1e-2, 1e-2  # shares of tracking cost and penalties beside the margin oracle's t
 FAR = 1e6  # stands for "no recorded past" in the range rule
 RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
 COLD: dict[str, Any] = {
@@ -225,7 +225,10 @@ class Problem:
             for i, j in s.exclusive:
                 self._penalty += W_PAIR * scaled_u[i] * scaled_u[j]
             x, u_before = after, u
-        self._cost = (W_ORACLE * self._cost - self.t if self.target else self._cost) + self._penalty
+        if self.target:
+            self._cost = W_ORACLE * self._cost - self.t + RHO_ORACLE * self._penalty
+        else:
+            self._cost += self._penalty
         self.symbols = {
             "x": ca.vertcat(*self._w), "f": self._cost, "g": ca.vertcat(*self._rows),
             "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
