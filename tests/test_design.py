@@ -76,8 +76,8 @@ def design(site: Site) -> Design:
     plan = Plan(
         outcome=Outcome.NOT_CERTIFIED, reason="", site_name=site.name, sizes=Sizes(exact.sizes),
         setting=setting, schedule=schedule, dispatch=exact.dispatch, hours=exact.hours,
-        cost_items=exact.cost_items, cost_usd_per_year=cost, bound_usd_per_year=0.9 * cost, fixed_usd_per_year=0.5 * cost,
-        capex_usd=exact.capex_usd,
+        cost_items=exact.cost_items, cost_usd_per_year=cost, bound_usd_per_year=0.9 * cost,
+        fixed_usd_per_year=0.5 * cost, capex_usd=exact.capex_usd,
     )  # fmt: skip
     run = wild_run("nominal_hot")
     claim = Certificate(
