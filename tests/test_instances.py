@@ -1,0 +1,223 @@
+"""Every instance against its reference: outcome, cost, bound, what set each size, what a change of data does."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import codesign
+from codesign import evaluation, reasons
+from codesign.checking.steady import static_margins
+from codesign.design import Design, Outcome, Plan
+from codesign.sizing import COUNTED
+
+INSTANCES = Path(__file__).parents[1] / "instances"
+DESIGNS = Path(__file__).parent / "designs"
+SOLVED = sorted(path.name for path in DESIGNS.iterdir())
+TRANSIENTS_ACTIVE = "toy_1mw_trip"
+
+
+def reference(name: str) -> dict[str, Any]:
+    return tomllib.loads((INSTANCES / name / "reference.toml").read_text())
+
+
+@pytest.fixture(scope="module", params=SOLVED)
+def design(request: pytest.FixtureRequest) -> Design:
+    return Design.load(DESIGNS / request.param)
+
+
+def within(value: float | None, expected: float, rtol: float) -> bool:
+    return value is not None and abs(value - expected) <= rtol * abs(expected)
+
+
+# stored designs
+
+
+def test_every_instance_has_a_reference() -> None:
+    names = {path.parent.name for path in INSTANCES.glob("*/site.toml")}
+    assert names == {path.parent.name for path in INSTANCES.glob("*/reference.toml")}
+    assert set(SOLVED) == {name for name in names if reference(name)["outcome"] == "certified"}
+
+
+def test_stored_design_is_that_of_the_reference(design: Design) -> None:
+    kept = reference(design.site.name)
+    site = codesign.load(INSTANCES / design.site.name)
+    assert design.site == site
+    assert kept["site_digest"] == site.digest, "the site changed since its reference was made"
+    assert kept["cards_digest"] == site.cards_digest, "cards changed since the reference was made"
+    assert within(design.plan.cost_usd_per_year, kept["cost_usd_per_year"], 1e-12)
+    assert within(design.plan.bound_usd_per_year, kept["bound_usd_per_year"], 1e-12)
+    assert kept["bound_usd_per_year"] <= kept["cost_usd_per_year"]
+    assert {name: (size.count, size.value) for name, size in design.sizes.items()} == {
+        name: (size.get("count"), size["value"]) for name, size in kept["sizes"].items()
+    }
+
+
+def test_stored_design_passes_the_audit(design: Design) -> None:
+    verdict = codesign.audit(design)
+    assert verdict.holds, str(verdict)
+
+
+def test_numbers_have_plausible_sizes(design: Design) -> None:
+    plan, it = design.plan, design.plan.it_mw or 0.0
+    assert 0.4e6 < (plan.cost_usd_per_year or 0.0) / it < 3e6
+    assert 1.02 < (plan.pue or 0.0) < 1.3
+    flow = design.sizes["cdu_flow"].value * ((design.sizes["cdu"].count or 0) - 1)
+    assert 0.5 < flow / (1e3 * it) < 2.0  # l/min a kW
+    assert 0.9 < (plan.poi_peak_mw or 0.0) / it < 1.5
+    assert 300 < (plan.capex_usd_per_kw_it or 0.0) < 3000
+
+
+def test_transients_cost_where_they_are_active_and_only_there(design: Design) -> None:
+    claim = design.certificate
+    assert claim.cost_usd_per_year is not None
+    assert claim.plan_cost_usd_per_year is not None
+    if design.site.name == TRANSIENTS_ACTIVE:
+        assert claim.cost_usd_per_year > claim.plan_cost_usd_per_year
+        assert design.sizes["buffer"].set_by.endswith("@ chiller_trip")
+    else:
+        assert claim.cost_usd_per_year == claim.plan_cost_usd_per_year
+        assert not any("_trip" in size.set_by or "abort_restart" in size.set_by for size in design.sizes.values())
+        assert claim.gap is not None
+        assert claim.gap <= 1e-6
+
+
+# what set each size
+
+
+ELECTRICAL = {"transformer", "contract", "storage_power", "storage_energy"}
+
+
+def test_at_least_half_of_the_sizes_are_set_by_a_limit_from_both_sides(design: Design) -> None:
+    limited = {name for name, size in design.sizes.items() if "@" in size.set_by}
+    assert len(limited) >= len(design.sizes) / 2
+    assert limited & ELECTRICAL
+    assert limited - ELECTRICAL
+
+
+def less(plan: Plan, name: str, design: Design) -> Plan:
+    smaller = reasons.smaller(design.site, name, plan.sizes[name])
+    assert smaller is not None
+    return replace(plan, sizes=type(plan.sizes)({**plan.sizes, name: smaller}))
+
+
+def test_less_of_a_size_that_a_static_limit_set_breaks_that_limit(design: Design) -> None:
+    for name, size in design.sizes.items():
+        if not size.set_by.endswith("@ static"):
+            continue
+        limit = size.set_by.split(" @ ")[0]
+        margins = static_margins(design.site, less(design.plan, name, design))
+        assert any(row.limit == limit and row.margin < 0.0 for row in margins), name
+
+
+def test_ten_per_cent_less_breaks_too_where_the_size_is_an_amount(design: Design) -> None:
+    for name, size in design.sizes.items():
+        if name in COUNTED or not size.set_by.endswith("@ static"):
+            continue
+        changed = design.with_({f"sizes.{name}.value": 0.9 * size.value})
+        margins = static_margins(changed.site, changed.plan)
+        assert any(row.limit == size.set_by.split(" @ ")[0] and row.margin < 0.0 for row in margins), name
+
+
+@pytest.mark.slow
+def test_less_of_a_size_that_a_transient_set_breaks_it(design: Design) -> None:
+    for name, size in design.sizes.items():
+        limit, _, scenario = size.set_by.partition(" @ ")
+        if scenario in ("", "static"):
+            continue
+        check = codesign.check(design.site, less(design.plan, name, design), scenarios=[scenario])
+        assert any(row.limit == limit and row.margin < 0.0 for row in check.margins), name
+
+
+@pytest.mark.slow
+def test_less_of_an_economic_size_costs_more(design: Design) -> None:
+    for name, size in design.sizes.items():
+        if size.set_by != "economic":
+            continue
+        held = (
+            {f"{name}.count": (size.count or 0) - 1} if name in COUNTED else {f"{name}.value": 0.9 * size.value}
+        )
+        plan = codesign.plan(design.site, sizes=held)
+        assert plan.cost_usd_per_year is None or plan.cost_usd_per_year > (design.plan.cost_usd_per_year or 0.0)
+
+
+def test_aligned_offsets_break_a_limit_or_need_more_storage(design: Design) -> None:
+    changed = design.with_({"schedule.offsets": "aligned"})
+    broken = [row for row in static_margins(changed.site, changed.plan) if row.margin < 0.0]
+    assert [row.limit for row in broken] == ["poi_window"]
+
+
+# what a change of data does
+
+
+def money(design: Design, site: codesign.Site) -> dict[str, float]:
+    """Cost items of the same sizes and schedule under changed data."""
+    plan = design.plan
+    assert plan.setting is not None
+    found = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
+    return {item.name: item.usd_per_year for item in found.cost_items}
+
+
+def test_half_the_demand_charge_halves_its_cost_item_and_nothing_else(design: Design) -> None:
+    charge = design.site.energy.demand_charge_usd_per_mw_month
+    before = money(design, design.site)
+    after = money(design, design.site.with_({"energy.demand_charge_usd_per_mw_month": charge / 2}))
+    assert after["demand"] == pytest.approx(before["demand"] / 2, rel=1e-12)
+    assert {k: v for k, v in after.items() if k != "demand"} == {k: v for k, v in before.items() if k != "demand"}
+
+
+def test_a_price_doubled_doubles_its_equipment(design: Design) -> None:
+    card = design.sizes["dry_cooler"].card
+    price = codesign.card("dry_cooler", str(card)).parameters["cost_usd_per_kw"]
+    before = money(design, design.site)
+    after = money(design, design.site.with_({f"cards.dry_cooler.{card}.cost_usd_per_kw": 2 * price}))
+    assert after["capital.dry_cooler"] == pytest.approx(2 * before["capital.dry_cooler"], rel=1e-12)
+
+
+@pytest.mark.slow
+def test_cost_moves_by_what_a_hand_calculation_allows() -> None:
+    """An optimum under new data costs no more than the old design under them, and no less than by how much they can help."""
+    design = Design.load(DESIGNS / "toy_1mw")
+    cost = design.plan.cost_usd_per_year or 0.0
+    items = {item.name: item.usd_per_year for item in design.plan.cost_items}
+    half = codesign.plan(
+        design.site.with_(
+            {"energy.demand_charge_usd_per_mw_month": design.site.energy.demand_charge_usd_per_mw_month / 2}
+        )
+    )
+    assert cost - items["demand"] / 2 == pytest.approx(half.cost_usd_per_year, rel=5e-3)
+    assert half.cost_usd_per_year is not None
+    assert half.cost_usd_per_year <= cost - items["demand"] / 2 + 1e-6
+    fewer = codesign.plan(design.site.with_({"jobs.pretrain.count": 1}))
+    assert fewer.cost_usd_per_year is not None
+    share = 3 / 8  # racks that are gone
+    assert cost * (1 - 1.2 * share) <= fewer.cost_usd_per_year <= cost * (1 - 0.6 * share)
+
+
+# solved again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in INSTANCES.glob("*/site.toml")))
+def test_solving_again_gives_the_reference(name: str) -> None:
+    kept = reference(name)
+    design = codesign.solve(codesign.load(INSTANCES / name))
+    assert design.outcome == kept["outcome"]
+    if design.outcome is Outcome.INFEASIBLE:
+        assert kept["reason_names"] in design.plan.reason
+        assert not design.plan.sizes
+        return
+    assert within(design.plan.cost_usd_per_year, kept["cost_usd_per_year"], kept["rtol"])
+    assert within(design.plan.bound_usd_per_year, kept["bound_usd_per_year"], kept["rtol"])
+
+
+def test_a_contract_below_the_load_is_infeasible_with_the_reason() -> None:
+    plan = codesign.plan(codesign.load(INSTANCES / "toy_1mw_infeasible"))
+    assert plan.outcome is Outcome.INFEASIBLE
+    assert "contract_max" in plan.reason
+    assert plan.cost_usd_per_year is None
+    assert plan.bound_usd_per_year is None
