@@ -201,6 +201,7 @@ class Plan:
 
     dispatch, one row a step of the macro clock:
         time_s charge_mw discharge_mw soc_mwh      (terminals, >= 0; soc at the step's start)
+        charge_mw.STREAM discharge_mw.STREAM       where jobs may shift: "locked" and JOB_COPY, each its share
     hours, one row an hour of the representative days:
         date hour_of_day weight_h_per_year dry_bulb_c price_usd_per_mwh
         it_mw chillers_on cycling_pu chiller_kw dry_cooler_kw fan_pu chiller_power_kw dry_cooler_power_kw

@@ -84,6 +84,8 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s
     dispatch = Table({
         "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw, "soc_mwh": fast.soc_mwh,
+        **{f"charge_mw.{name}": charge for name, (charge, _) in fast.shares.items()},
+        **{f"discharge_mw.{name}": discharge for name, (_, discharge) in fast.shares.items()},
     })  # fmt: skip
     found = (
         *steady.heat_path_margins(site, setting, sizes, rejection),

@@ -16,6 +16,7 @@ their own quantity: of the level, or of the lagged difference, one per lag.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,7 @@ EXCESS_COST = 1e4
 class Stream:
     """Power that moves as one: its macro-period waveform, and by how many steps it may shift (None: any)."""
 
+    name: str  # "locked", or JOB_COPY
     power_mw: np.ndarray
     shift_steps: int | None
 
@@ -48,6 +50,7 @@ class Dispatch:
     charge_mw: np.ndarray
     discharge_mw: np.ndarray
     soc_mwh: np.ndarray
+    shares: Mapping[str, tuple[np.ndarray, np.ndarray]]  # charge and discharge by stream, where there are several
     window_mw: float
     window_time_s: float
     peak_mw: float
@@ -70,9 +73,13 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
             together = together + power
         else:
             alone.append(
-                Stream(power_mw=power, shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None)
+                Stream(
+                    name=f"{a.job}_{a.copy}",
+                    power_mw=power,
+                    shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None,
+                )
             )
-    return (Stream(power_mw=together, shift_steps=0), *alone)
+    return (Stream(name="locked", power_mw=together, shift_steps=0), *alone)
 
 
 def abort_step_mw(site: Site) -> tuple[float, str]:
@@ -284,9 +291,10 @@ class _Programme:
         )
         nets = [part.power_mw + c - d for part, c, d in zip(self.parts, charge, discharge, strict=True)]
         window, at = widest_window(self.site, self.parts, nets)
+        shares = {part.name: (c, d) for part, c, d in zip(self.parts, charge, discharge, strict=True)}
         return Dispatch(
             charge_mw=charge.sum(axis=0), discharge_mw=discharge.sum(axis=0), soc_mwh=self.idle_mwh + soc.sum(axis=0),
-            window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
+            shares=shares if len(shares) > 1 else {}, window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
         )  # fmt: skip
 
 
