@@ -1,9 +1,13 @@
-"""Sizes as a planner writes them: capacity of a count of cards, and the nearest listed value of a solved column."""
+"""Sizes as a planner writes them: capacity of a count of cards, the listed value nearest to a column."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codesign import catalogue
 from codesign.design import Size
+from codesign.errors import Fault, InputError
+from codesign.fields import Range
 from codesign.site import Site
 
 COMPONENT = {
@@ -26,6 +30,14 @@ def unit_size(site: Site, name: str, card: str, count: int) -> Size:
     return Size(card, count, count * part.capacity_kw, "kw")
 
 
+def card_of(sizes: Mapping[str, Size], name: str) -> str:
+    """Return the card of a size that needs one. Raises InputError where there is none."""
+    card = sizes[name].card
+    if card is None:
+        raise InputError([Fault("sizes", f"{name}.card", "none", "a card")])
+    return card
+
+
 def amounts(site: Site, name: str) -> list[float] | tuple[float, float]:
     """Return the values that an amount may take: a list, or (least, most)."""
     equipment = site.equipment
@@ -36,7 +48,7 @@ def amounts(site: Site, name: str) -> list[float] | tuple[float, float]:
         "storage_power": equipment.storage.power_mw,
         "storage_energy": equipment.storage.energy_mwh,
     }[name]
-    return (options.min, options.max) if hasattr(options, "min") else list(options)
+    return (options.min, options.max) if isinstance(options, Range) else list(options)
 
 
 def listed(site: Site, name: str, value: float) -> float:

@@ -1,7 +1,7 @@
-"""The static hall: what a site with given sizes does in periodic steady state, hour by hour, and by how much it holds.
+"""The static hall: what a site with given sizes does in periodic steady state, and by how much it holds.
 
-The chain from IT to ambient and from rack to POI, written with the components' own functions. The plan calls it with
-numbers (table entries), the check starts from it, and every static margin is read off it.
+The chain from IT to ambient and from rack to POI, written with the components' own functions. The plan calls
+it with numbers (table entries), the check starts from it, and every static margin is read off it.
 
 symbol  name                  unit    meaning
 T_s     tcs_supply_c          degC    TCS supply = FWS supply + approach
@@ -26,6 +26,7 @@ from codesign.components.cdu import CDU
 from codesign.components.rack import Rack
 from codesign.design import Margin, Setting, Size
 from codesign.site import Site
+from codesign.sizing import card_of
 
 WATER_KJ_PER_KG_K = 4.18
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
@@ -61,7 +62,7 @@ class ItLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FwsPoint:
-    """The CDUs and the FWS loop with a number of CDUs running; flow is inf where the supply temperature cannot be held."""
+    """The CDUs and the FWS loop with some CDUs running; flow is inf where the supply cannot be held."""
 
     running: int
     cdu_pump_kw: float
@@ -82,7 +83,7 @@ def rack(site: Site) -> Rack:
 
 @lru_cache(maxsize=256)
 def it_load(site: Site, setting: Setting) -> ItLoad:
-    """Return the racks' power, heat and flow at a setting; the flow follows the highest level of any profile."""
+    """Return the racks' power, heat and flow at a setting; the highest level of any profile sets the flow."""
     r = rack(site)
     peak = max(float(workload.profile(job, site).max()) for job in site.jobs.values())
     flow = r.required_flow_l_per_min(peak, tcs_supply_c(setting))
@@ -122,8 +123,8 @@ def fws_point(site: Site, setting: Setting, cdu_card: str, pump_card: str, runni
     fws_kw = fws_pump.pump_kw(flow) if np.isfinite(flow) else np.inf
     heat = hx + fws_kw
     return FwsPoint(
-        running=running, cdu_pump_kw=pump_kw, hx_kw=hx, tcs_return_c=return_c, hx_spare_kw=running * most - hx,
-        flow_kg_per_s=flow, fws_pump_kw=fws_kw, heat_kw=heat,
+        running=running, cdu_pump_kw=pump_kw, hx_kw=hx, tcs_return_c=return_c,
+        hx_spare_kw=running * most - hx, flow_kg_per_s=flow, fws_pump_kw=fws_kw, heat_kw=heat,
         return_c=setting.fws_supply_c + heat / (WATER_KJ_PER_KG_K * flow),
     )  # fmt: skip
 
@@ -147,15 +148,16 @@ class Rejection:
 
 
 def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPoint) -> Rejection:
-    """Return the cheapest way to reject the heat in every hour: fan speed against machines on, cycling below minimum load.
+    """Return the cheapest way to reject the heat in every hour: fan speed against machines on.
 
-    For each number of machines the power is convex in the fan speed (cube of the speed, and the duty is concave in it),
-    so a golden-section search over the admissible speeds finds the optimum.
+    A machine cycles below its minimum load. For each number of machines the power is convex in the fan speed
+    (cube of the speed, and the duty is concave in it), so a golden-section search finds the optimum.
     """
     hours = climate.hours(site)
-    cell = catalogue.build(site, "dry_cooler", sizes["dry_cooler"].card)
-    machine = catalogue.build(site, "chiller", sizes["chiller"].card)
-    n, machines, db = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0), hours.dry_bulb_c
+    cell = catalogue.build(site, "dry_cooler", card_of(sizes, "dry_cooler"))
+    machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
+    n, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
+    db = hours.dry_bulb_c
     density = climate.air_density_pu(site)
     leaving = setting.fws_supply_c
     cap = machine.capacity_at_kw(leaving, db)
@@ -203,13 +205,13 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
     full = np.ones(len(db))
     most = duty(full) + machines * cap
     fan = np.where(stuck, full, best["fan"])
-    on = np.where(stuck, machines, best["on"])
+    running = np.where(stuck, machines, best["on"])
     chiller = np.where(stuck, np.minimum(machines * cap, np.maximum(heat - duty(full), 0.0)), best["chiller"])
     chiller_power = np.where(
         stuck, machine.power_kw(chiller, machines, leaving, db) if machines else 0.0, best["chiller_power"]
     )
     return Rejection(
-        fan_pu=fan, dry_cooler_kw=heat - chiller, fan_kw=n * cell.fan_power_kw(fan), chillers_on=on,
+        fan_pu=fan, dry_cooler_kw=heat - chiller, fan_kw=n * cell.fan_power_kw(fan), chillers_on=running,
         cycling_pu=np.where(stuck, 0.0, best["cycling"]), chiller_kw=chiller, chiller_power_kw=chiller_power,
         short_kw=np.where(stuck, np.maximum(heat - most, 1e-6), 0.0),
     )  # fmt: skip
@@ -250,7 +252,7 @@ def _golden(power: Any, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirSide:
-    """Fan walls and their chillers; chiller power over the hours. fan_pu is inf where no speed holds the cold aisle."""
+    """Fan walls and their chillers; chiller power over the hours."""
 
     fan_pu: float
     fan_power_kw: float
@@ -260,9 +262,12 @@ class AirSide:
 
 
 def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide:
-    """Return the air share at the lowest fan speed that holds the cold aisle; full speed where none does (none installed: one)."""
-    wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
-    chiller = catalogue.build(site, "eir_chiller", sizes["air_chiller"].card)
+    """Return the air share at the lowest fan speed that holds the cold aisle, full speed where none does.
+
+    A group with nothing installed is taken as one unit.
+    """
+    wall = catalogue.build(site, "fan_wall", card_of(sizes, "fan_wall"))
+    chiller = catalogue.build(site, "eir_chiller", card_of(sizes, "air_chiller"))
     walls, machines = max(int(sizes["fan_wall"].count or 0), 1), max(int(sizes["air_chiller"].count or 0), 1)
     spec, db = site.equipment, climate.hours(site).dry_bulb_c
     water = spec.air_chiller.chilled_water_c
@@ -271,7 +276,8 @@ def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide
     fans = walls * wall.fan_power_kw(fan_pu)
     coil = heat + fans
     return AirSide(
-        fan_pu=fan_pu, fan_power_kw=fans, coil_kw=coil, chiller_power_kw=chiller.power_kw(coil, machines, water, db),
+        fan_pu=fan_pu, fan_power_kw=fans, coil_kw=coil,
+        chiller_power_kw=chiller.power_kw(coil, machines, water, db),
         chiller_capacity_kw=chiller.capacity_at_kw(water, db),
     )  # fmt: skip
 
@@ -293,7 +299,7 @@ def heat_path_margins(
     cdus, flow = int(sizes["cdu"].count or 0), sizes["cdu_flow"].value
     rows = _rack_margins(site, setting)
     cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
-    card, pump = sizes["cdu"].card, sizes["fws_pump"].card
+    card, pump = card_of(sizes, "cdu"), card_of(sizes, "fws_pump")
     for out, place in _outages(site.equipment.cdu.redundancy, "cdu"):
         running = cdus - out
         if running < 1:
@@ -306,12 +312,14 @@ def heat_path_margins(
         ]
         if np.isfinite(point.flow_kg_per_s):
             rows.append(_static("fws_flow", place, sizes["fws_pump"].value - point.flow_kg_per_s, "kg_per_s"))
-    point = fws_point(site, setting, card, pump, cdus) if cdus else None
-    if point is None or not np.isfinite(point.flow_kg_per_s):
+    if not cdus:
+        return rows
+    point = fws_point(site, setting, card, pump, cdus)
+    if not np.isfinite(point.flow_kg_per_s):
         return rows
     rows.append(worst("heat_rejection", "all running", -rejection.short_kw, "kw", hours))
-    cell = sizes["dry_cooler"].card
-    machine = catalogue.build(site, "chiller", sizes["chiller"].card)
+    cell = card_of(sizes, "dry_cooler")
+    machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
     cap = machine.capacity_at_kw(setting.fws_supply_c, hours["dry_bulb_c"])
     for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
         spare = dry_cooler_most_kw(site, cell, cells, point) + max(machines - out, 0) * cap - point.heat_kw
@@ -341,7 +349,7 @@ def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np
 
 def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list[Margin]:
     """Return the static margins of the air share, with one unit out."""
-    wall = catalogue.build(site, "fan_wall", sizes["fan_wall"].card)
+    wall = catalogue.build(site, "fan_wall", card_of(sizes, "fan_wall"))
     air, spec, rows = air_side(site, setting, sizes), site.equipment, []
     heat, water = it_load(site, setting).air_kw, spec.air_chiller.chilled_water_c
     walls, machines = int(sizes["fan_wall"].count or 0), int(sizes["air_chiller"].count or 0)
