@@ -1,8 +1,8 @@
-"""The exact static evaluation: operation, cost and margin of every static limit for given sizes, setting and schedule.
+"""The exact static evaluation: operation, cost and every static margin for given sizes, setting and schedule.
 
-Everything is nonlinear physics at the operating point; nothing is interpolated. Operation is chosen anew for the sizes
-(fan speeds and machines at the least power, storage at the least excess, then the least loss), so the same call serves
-a plan, a changed design and the search for what set a size.
+Everything is nonlinear physics at the operating point; nothing is interpolated. Operation is chosen anew for
+the sizes (fan speeds and machines at the least power, storage at the least excess, then the least loss), so
+the same call serves a plan, a changed design and the search for what set a size.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from codesign import catalogue, climate, smoothing, steady, workload
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
-from codesign.sizing import COMPONENT
+from codesign.sizing import COMPONENT, card_of
 
 MONTHS = 12
 RESIDUE = 1e-7
 """A margin that misses by no more, in its own unit, is rounding and taken as zero."""
 REDUNDANT = "n+1"
-CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall", "air_chiller",
-           "storage_power", "storage_energy")  # fmt: skip
+CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
+           "air_chiller", "storage_power", "storage_energy")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +48,21 @@ class Evaluation:
 
 
 def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: Schedule) -> Evaluation:
-    """Evaluate sizes and schedule; `sizes["contract"]` below the metered peak is a broken margin, not corrected.
+    """Evaluate sizes and schedule; a contract below the metered peak is a broken margin, not corrected.
 
     A group with nothing installed is operated as one unit; its margins say that there is none.
     """
     hours = climate.hours(site)
     load = steady.it_load(site, setting)
-    point = steady.fws_point(
-        site, setting, sizes["cdu"].card, sizes["fws_pump"].card, max(int(sizes["cdu"].count or 0), 1)
-    )
+    cdus = max(int(sizes["cdu"].count or 0), 1)
+    point = steady.fws_point(site, setting, card_of(sizes, "cdu"), card_of(sizes, "fws_pump"), cdus)
     rejection = steady.reject(site, setting, sizes, point)
     air = steady.air_side(site, setting, sizes)
     mechanical = (
         point.cdu_pump_kw + point.fws_pump_kw + rejection.power_kw + air.fan_power_kw + air.chiller_power_kw
     ) / 1e3
     fast = _storage(site, sizes, schedule, load.leakage_mw + float(mechanical.max()))
-    transformer = catalogue.build(site, "transformer", sizes["transformer"].card)
+    transformer = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = max(int(sizes["transformer"].count or 0), 1)
     secondary = load.it_mw + mechanical + fast.loss_mw
     mva = secondary / site.poi.power_factor
@@ -71,19 +70,24 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
     table = Table({
         "date": hours.date, "hour_of_day": hours.hour_of_day, "weight_h_per_year": hours.weight_h_per_year,
         "dry_bulb_c": hours.dry_bulb_c, "price_usd_per_mwh": hours.price_usd_per_mwh,
-        "it_mw": np.full(len(mva), load.it_mw), "chillers_on": rejection.chillers_on, "cycling_pu": rejection.cycling_pu,
-        "chiller_kw": rejection.chiller_kw, "dry_cooler_kw": rejection.dry_cooler_kw, "fan_pu": rejection.fan_pu,
+        "it_mw": np.full(len(mva), load.it_mw), "chillers_on": rejection.chillers_on,
+        "cycling_pu": rejection.cycling_pu, "chiller_kw": rejection.chiller_kw,
+        "dry_cooler_kw": rejection.dry_cooler_kw, "fan_pu": rejection.fan_pu,
         "chiller_power_kw": rejection.chiller_power_kw, "dry_cooler_power_kw": rejection.fan_kw,
-        "cdu_pump_kw": np.full(len(mva), point.cdu_pump_kw), "fws_pump_kw": np.full(len(mva), point.fws_pump_kw),
-        "fan_wall_pu": np.full(len(mva), air.fan_pu), "fan_wall_power_kw": np.full(len(mva), air.fan_power_kw),
+        "cdu_pump_kw": np.full(len(mva), point.cdu_pump_kw),
+        "fws_pump_kw": np.full(len(mva), point.fws_pump_kw),
+        "fan_wall_pu": np.full(len(mva), air.fan_pu),
+        "fan_wall_power_kw": np.full(len(mva), air.fan_power_kw),
         "air_chiller_kw": np.full(len(mva), air.coil_kw), "air_chiller_power_kw": air.chiller_power_kw,
-        "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), fast.loss_mw), "transformer_loss_mw": loss,
-        "poi_mw": secondary + loss, "poi_peak_mw": fast.peak_mw + load.leakage_mw + mechanical + loss,
+        "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), fast.loss_mw),
+        "transformer_loss_mw": loss, "poi_mw": secondary + loss,
+        "poi_peak_mw": fast.peak_mw + load.leakage_mw + mechanical + loss,
     })  # fmt: skip
     items, capex = costs(site, sizes, table)
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s
     dispatch = Table({
-        "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw, "soc_mwh": fast.soc_mwh,
+        "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw,
+        "soc_mwh": fast.soc_mwh,
         **{f"charge_mw.{name}": charge for name, (charge, _) in fast.shares.items()},
         **{f"discharge_mw.{name}": discharge for name, (_, discharge) in fast.shares.items()},
     })  # fmt: skip
@@ -133,7 +137,7 @@ def investment_usd(site: Site, name: str, size: Size) -> float:
 
 
 def annual_usd(site: Site, name: str, size: Size) -> float:
-    """Return the annual cost of one size: annuity over the shorter of project and equipment life, plus O&M."""
+    """Return the annual cost of one size: annuity over the shorter of project and card life, plus O&M."""
     if size.card is None:
         return 0.0
     part = catalogue.build(site, COMPONENT.get(name, name), size.card)
@@ -146,12 +150,13 @@ def costs(site: Site, sizes: Mapping[str, Size], hours: Table) -> tuple[tuple[Co
     items, capex = [], 0.0
     for name in CAPITAL:
         size = sizes[name]
-        if size.card is None:
+        card = size.card
+        if card is None:
             continue
         if name == "cdu_flow":
             size = replace(size, count=sizes["cdu"].count)
         capex += investment_usd(site, name, size)
-        grade = catalogue.cost_grade(site, COMPONENT.get(name, name), size.card)
+        grade = catalogue.cost_grade(site, COMPONENT.get(name, name), card)
         items.append(CostItem(f"capital.{name}", annual_usd(site, name, size), grade))
     energy = float(hours["weight_h_per_year"] @ (hours["price_usd_per_mwh"] * hours["poi_mw"]))
     metered = float(hours["poi_mw"].max())
@@ -179,7 +184,7 @@ def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c:
 def _electrical_margins(
     site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch
 ) -> list[Margin]:
-    part = catalogue.build(site, "transformer", sizes["transformer"].card)
+    part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units, mva = int(sizes["transformer"].count or 0), transformer_mva(site, hours)
     allowed = np.array(
         [transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]]
@@ -193,8 +198,8 @@ def _electrical_margins(
         rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
         rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
     step, job = smoothing.abort_step_mw(site)
-    rows.append(Margin("job_abort", "static", job, 0.0,
-                       sizes["storage_power"].value + workload.window_limit_mw(site) - step, "mw", "static"))  # fmt: skip
+    covered = sizes["storage_power"].value + workload.window_limit_mw(site)
+    rows.append(Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"))
     rows += [
         Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
         Margin("interconnection", "static", "poi", 0.0,

@@ -1,8 +1,9 @@
 """What set each size: a limit that breaks with less of it, or the cost.
 
-Each size is made smaller (one unit less, or 10 % less) with operation chosen anew. A static limit that breaks is what set
-it; where none does, a back-off cut of a scenario that the smaller size violates; else it is economic: the plan chose it
-because less of it costs more. A standard rating counts as such when the need lies more than 10 % below it.
+Each size is made smaller (one unit less, or 10 % less) with operation chosen anew. A static limit that breaks
+is what set it; where none does, a back-off cut of a scenario that the smaller size violates; else it is
+economic: the plan chose it because less of it costs more. A standard rating counts as such when the need lies
+more than 10 % below it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 from codesign import catalogue, evaluation
 from codesign.design import Plan, Size, Sizes
 from codesign.site import Site
-from codesign.sizing import COUNTED, unit_size
+from codesign.sizing import COUNTED, card_of, unit_size
 
 LESS = 0.9
 ECONOMIC = "economic"
@@ -23,8 +24,11 @@ ECONOMIC = "economic"
 class Backoff(Protocol):
     """A cut of the refinement."""
 
-    limit: str
-    scenario: str
+    @property
+    def limit(self) -> str: ...
+
+    @property
+    def scenario(self) -> str: ...
 
     def violated_by(self, sizes: Mapping[str, Size]) -> bool:
         """Whether sizes break the cut."""
@@ -65,7 +69,8 @@ def _reason(site: Site, plan: Plan, name: str, cuts: Sequence[Backoff]) -> str:
 def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:
     """A rating more than 10 % above the need is set by the list of standard ratings."""
     size = plan.sizes["transformer"]
-    part = catalogue.build(site, "transformer", str(size.card))
+    card = card_of(plan.sizes, "transformer")
+    part = catalogue.build(site, "transformer", card)
     units = int(size.count or 0)
     need = max(
         float(mva) / (units * evaluation.transformer_allowed_pu(site, part, units, float(ambient)))
@@ -73,7 +78,7 @@ def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:
             evaluation.transformer_mva(site, plan.hours), plan.hours["dry_bulb_c"], strict=True
         )
     )
-    fewer = {**plan.sizes, "transformer": unit_size(site, "transformer", str(size.card), units - 1)}
+    fewer = {**plan.sizes, "transformer": unit_size(site, "transformer", card, units - 1)}
     limit = _what_breaks(site, plan, fewer, cuts) or ECONOMIC
     if limit == ECONOMIC or need > LESS * part.rating_mva:
         return limit

@@ -1,7 +1,7 @@
 """Supporting lines of convex functions: what the plan keeps of a curve.
 
-A line that supports a convex function from below never cuts off a point of the true problem, so rows made of these lines
-are `outer`; at its own point a line is exact.
+A line that supports a convex function from below never cuts off a point of the true problem, so rows made of
+these lines are `outer`; at its own point a line is exact.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def tangents(
 ) -> list[tuple[float, float]]:
     """Return (slope, intercept) of the supporting lines of a convex function on [low, high], one a point.
 
-    Slopes are central differences (one-sided at the ends); each line is then lowered by whatever it exceeds the function
-    anywhere on a fine grid, so that rounding cannot lift it above.
+    Slopes are central differences (one-sided at the ends); each line is then lowered by whatever it exceeds
+    the function anywhere on a fine grid, so that rounding cannot lift it above.
     """
     grid = np.linspace(low, high, 201)
     values = np.array([function(x) for x in grid])
@@ -34,7 +34,7 @@ def tangents(
 
 
 def parametric_tangents(x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> list[tuple[float, float]]:
-    """Return the supporting lines at points (x, y) of a convex curve with known slopes; lowered onto the other points."""
+    """Return the supporting lines at points (x, y) of a convex curve with known slopes, below all points."""
     intercept = y - slope * x
     above = (slope[:, None] * x[None, :] + intercept[:, None] - y[None, :]).max(axis=1)
     return [(float(s), float(i - max(0.0, a))) for s, i, a in zip(slope, intercept, above, strict=True)]
