@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from test_design import shuffle
+from tiny import random_site
 
 import codesign
-from codesign import workload
+from codesign import evaluation, workload
+from codesign.answer import share_by_grade
 from codesign.auditing import hall, levels, motion, radau, waves
 from codesign.auditing.ledger import Ledger
-from codesign.design import Audit, Check, Design, Table
+from codesign.design import Audit, Certificate, Check, Design, Table
 from codesign.errors import InputError
 
 STORED = sorted(path.parent for path in (Path(__file__).parent / "designs").glob("*/design.json"))
@@ -329,3 +331,22 @@ def test_the_audit_loads_no_optimiser(stored: Path) -> None:
         f"bad = set({FORBIDDEN!r}) & set(sys.modules); sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(stored)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_plans_of_random_sites_are_found_again(seed: int) -> None:
+    """Every static limit, duty, power and cost of a plan: unlocked jobs, steady ones, jitter."""
+    site = random_site(seed)
+    plan = codesign.plan(site)
+    exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
+    claim = Certificate(
+        outcome=plan.outcome, reason="", plan_cost_usd_per_year=plan.cost_usd_per_year,
+        cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
+        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
+        cost_share_by_grade=share_by_grade(plan.cost_items), site_digest=site.digest,
+        cards_digest=site.cards_digest,
+    )  # fmt: skip
+    verdict = codesign.audit(
+        Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
+    )
+    assert limits(verdict) == {"scenario", "outcome"}, str(verdict)
