@@ -155,7 +155,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         sizes = Sizes(evaluation.settled(exact, run.fixed))
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
         if not exact.broken and (
-            found.exact is None or exact.cost_usd_per_year < found.exact.cost_usd_per_year
+            found.exact is None or exact.cost_usd_per_year <= found.exact.cost_usd_per_year * (1 + 1e-9)
         ):
             found.exact, found.sizes, found.schedule, found.setting = exact, sizes, schedule, run.setting
             found.model_musd = answer.objective
