@@ -8,16 +8,18 @@ e_i       energy stored for stream i above the storage's least, periodic        
 n~        n after the rule's high-pass                                                  MW
 v         excess over the window limit and the interconnection limit (elastic)          MW
 
-Streams that cannot shift against each other (locked jobs without jitter) are one stream and share one dispatch: exact.
-A job with jitter, or an unlocked one, is a stream of its own, with a dispatch that follows the job's own phase: causal, a
-restriction of what a controller could do, so it is safe in a plan and belongs in no bound. Its rows take the envelope of
-their own quantity: of the level, or of the lagged difference, one per lag.
+Streams that cannot shift against each other (locked jobs without jitter) are one stream and share one
+dispatch: exact. A job with jitter, or an unlocked one, is a stream of its own, with a dispatch that follows
+the job's own phase: causal, a restriction of what a controller could do, so it is safe in a plan and belongs
+in no bound. Its rows take the envelope of their own quantity: of the level, or of the lagged difference, one
+per lag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -45,12 +47,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """The storage over the macro period and what it leaves: widest window range (and when), highest power of the streams."""
+    """The storage over the macro period; the widest window range (and when) and highest power it leaves."""
 
     charge_mw: np.ndarray
     discharge_mw: np.ndarray
     soc_mwh: np.ndarray
-    shares: Mapping[str, tuple[np.ndarray, np.ndarray]]  # charge and discharge by stream, where there are several
+    shares: Mapping[str, tuple[np.ndarray, np.ndarray]]  # charge, discharge by stream if several
     window_mw: float
     window_time_s: float
     peak_mw: float
@@ -85,8 +87,8 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
 def abort_step_mw(site: Site) -> tuple[float, str]:
     """Return the largest fall of power when one job stops at once, and the job [MW].
 
-    From the top of its profile to the idle level: no controller knows of it beforehand, so the storage at rest must cover
-    by its power what the window rule does not allow.
+    From the top of its profile to the idle level: no controller knows of it beforehand, so the storage at
+    rest must cover by its power what the window rule does not allow.
     """
     nominal = {name: job.racks * steady.rack(site).nominal_kw / 1e3 for name, job in site.jobs.items()}
     fall = {
@@ -126,7 +128,7 @@ def dispatch(
         bounds=lp.bounds, method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )  # fmt: skip
-    if answer.status != 0:
+    if answer.status != 0 or answer.x is None:
         raise SolverError(f"storage dispatch: {answer.message}")
     return lp.read(answer.x)
 
@@ -140,20 +142,20 @@ class _Rows:
         self.value: list[np.ndarray] = []
         self.rhs: np.ndarray = np.zeros(0)
 
-    def add(self, terms: list[tuple[np.ndarray | int, float]], rhs: np.ndarray) -> None:
+    def add(self, terms: Sequence[tuple[np.ndarray, float]], rhs: np.ndarray) -> None:
         """Append len(rhs) rows; a term is (column of each row, coefficient)."""
         count = len(rhs)
         index = np.arange(len(self.rhs), len(self.rhs) + count)
         for column, value in terms:
             self.row.append(index)
-            self.column.append(np.broadcast_to(np.asarray(column), (count,)))
+            self.column.append(np.broadcast_to(column, (count,)))
             self.value.append(np.full(count, value))
         self.rhs = np.concatenate([self.rhs, rhs])
 
 
 class _Programme:
-    def __init__(self, site: Site, parts: tuple[Stream, ...], card: Storage | None, power_mw: float, energy_mwh: float,
-                 other_mw: float) -> None:  # fmt: skip
+    def __init__(self, site: Site, parts: tuple[Stream, ...], card: Storage | None, power_mw: float,
+                 energy_mwh: float, other_mw: float) -> None:  # fmt: skip
         self.site, self.parts, self.other_mw = site, parts, other_mw
         self.steps = len(parts[0].power_mw)
         self.size = 0
@@ -189,10 +191,12 @@ class _Programme:
         return np.concatenate(self.costs)
 
     @property
-    def bounds(self) -> np.ndarray:
-        return np.column_stack([np.concatenate(self.low), np.concatenate(self.high)])
+    def bounds(self) -> list[tuple[float, float]]:
+        low, high = np.concatenate(self.low), np.concatenate(self.high)
+        return list(zip(low.tolist(), high.tolist(), strict=True))
 
-    def matrix(self, rows: _Rows) -> sparse.csr_array:
+    def matrix(self, rows: _Rows) -> Any:
+        """Sparse, which linprog takes but its stubs do not know."""
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
@@ -246,24 +250,18 @@ class _Programme:
         limit = workload.window_limit_mw(self.site)
         for lag in range(1, workload.window_steps(self.site) + 1):
             for sign in (1.0, -1.0):
-                terms: list[tuple[np.ndarray | int, float]] = [(self.over_window, -1.0)]
+                terms: list[tuple[np.ndarray, float]] = [(self.over_window, -1.0)]
                 for part, y in zip(self.parts, filtered, strict=True):
                     if part.shift_steps == 0:
                         terms += [(np.roll(y, -lag), sign), (y, -sign)]
                     else:
-                        terms.append(
-                            (
-                                self._worst(
-                                    [(np.roll(y, -lag), sign), (y, -sign)], part, np.zeros(self.steps)
-                                ),
-                                1.0,
-                            )
-                        )
+                        change = [(np.roll(y, -lag), sign), (y, -sign)]
+                        terms.append((self._worst(change, part, np.zeros(self.steps)), 1.0))
                 self.upper.add(terms, np.full(self.steps, limit))
 
     def _line(self) -> None:
         """Instantaneous power at the POI <= interconnection limit + excess."""
-        terms: list[tuple[np.ndarray | int, float]] = [(self.over_line, -1.0)]
+        terms: list[tuple[np.ndarray, float]] = [(self.over_line, -1.0)]
         known = np.full(self.steps, self.other_mw)
         for part, store in zip(self.parts, self.storage, strict=True):
             if part.shift_steps == 0:
@@ -293,13 +291,17 @@ class _Programme:
         window, at = widest_window(self.site, self.parts, nets)
         shares = {part.name: (c, d) for part, c, d in zip(self.parts, charge, discharge, strict=True)}
         return Dispatch(
-            charge_mw=charge.sum(axis=0), discharge_mw=discharge.sum(axis=0), soc_mwh=self.idle_mwh + soc.sum(axis=0),
-            shares=shares if len(shares) > 1 else {}, window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
+            charge_mw=charge.sum(axis=0), discharge_mw=discharge.sum(axis=0),
+            soc_mwh=self.idle_mwh + soc.sum(axis=0), shares=shares if len(shares) > 1 else {},
+            window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
         )  # fmt: skip
 
 
 def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray]) -> tuple[float, float]:
-    """Return the largest change of the high-passed sum within the rule's window, every stream at its worst shift, and when [MW, s]."""
+    """Return the largest change of the high-passed sum within the rule's window, and when [MW, s].
+
+    Every stream is at its worst shift.
+    """
     filtered = [workload.high_pass_periodic(net, site) for net in nets]
     widest, at = 0.0, 0.0
     for lag in range(1, workload.window_steps(site) + 1):

@@ -1,4 +1,4 @@
-"""The air share of the plan: fan walls and the chillers of their own loop, an exact table over both counts."""
+"""The air share of the plan: fan walls and the chillers of their loop, an exact table over both counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> Air
     pair = rows.product("air_pair", walls, chillers)
     power = [0.0] * len(climate.hours(site).dry_bulb_c)
     for (wall, chiller), pick in pair.items():
-        sizes = {"fan_wall": Size(*wall, 0.0, "kw"), "air_chiller": Size(*chiller, 0.0, "kw")}
+        sizes = {"fan_wall": _units(wall), "air_chiller": _units(chiller)}
         broken = [m for m in steady.air_margins(site, setting, sizes) if m.margin < 0.0]
         for margin in broken:
             rows.exact(margin.limit, pick <= 0)
@@ -41,3 +41,8 @@ def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> Air
                 for p, k in zip(power, np.asarray(air.chiller_power_kw), strict=True)
             ]
     return AirPath(walls, chillers, power)
+
+
+def _units(option: tuple[str, int]) -> Size:
+    card, count = option
+    return Size(card, count, 0.0, "kw")

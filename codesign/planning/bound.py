@@ -28,7 +28,7 @@ def bound_musd(rows: Rows, solution: Solution) -> float:
 
 
 def unavoidable_usd_per_year(site: Site, settings: Iterable[Setting]) -> float:
-    """Return a proven lower bound of what no design can avoid: energy, demand and contract of the IT power alone.
+    """Return a lower bound of what no design can avoid: energy, demand and contract of the IT power alone.
 
     At the least leakage of any setting; an hour with a negative price is taken at the interconnection limit.
     """

@@ -28,12 +28,21 @@ class Grid:
     poi_mw: list[Any]
 
 
-def plan(rows: Rows, site: Site, load_mw: list[Any], other_mw: list[Any], storage: FastStorage, range_mw: tuple[float, float],
-         fixed: dict[str, Any], loads: dict[tuple[Any, int], list[float]]) -> Grid:  # fmt: skip
+def plan(
+    rows: Rows,
+    site: Site,
+    load_mw: list[Any],
+    other_mw: list[Any],
+    storage: FastStorage,
+    range_mw: tuple[float, float],
+    fixed: dict[str, Any],
+    loads: dict[tuple[Any, int], list[float]],
+) -> Grid:
     """Add the grid side.
 
-    `load_mw` is the mean power behind the transformers by hour, `other_mw` the part of it that jobs and storage do not
-    draw, `range_mw` what the mean can be; `loads` holds further supporting points of the losses.
+    `load_mw` is the mean power behind the transformers by hour, `other_mw` the part of it that jobs and
+    storage do not draw, `range_mw` what the mean can be; `loads` holds further supporting points of the
+    losses.
     """
     menu = unit_menu(rows, site, "transformer", fixed)
     hours = climate.hours(site)
@@ -62,7 +71,7 @@ def plan(rows: Rows, site: Site, load_mw: list[Any], other_mw: list[Any], storag
 
 def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float, float], h: int,
             loads: dict[tuple[Any, int], list[float]]) -> Any:  # fmt: skip
-    """Losses above the supporting lines of the option picked; hot spot within its limits, also with one unit out."""
+    """Losses above the supporting lines of the option picked; hot spot in limits, with one unit out too."""
     low, high = range_mw
     ambient = float(climate.hours(site).dry_bulb_c[h])
     loss = rows.amount("transformer_loss_mw")

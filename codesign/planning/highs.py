@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import highspy
 import numpy as np
@@ -164,10 +165,8 @@ def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> S
     if status == kinds.kOptimal and not feasible:
         raise SolverError("HiGHS calls its point optimal but not feasible within tolerance")
     objective = info.objective_function_value if feasible else math.inf
-    if integer:
-        bound = info.mip_dual_bound
-    else:
-        bound = objective if status == kinds.kOptimal else -math.inf
+    proven = objective if status == kinds.kOptimal else -math.inf
+    bound = info.mip_dual_bound if integer else proven
     values, by_name = None, {}
     if feasible:
         column = highs.getSolution().col_value
@@ -191,9 +190,9 @@ def _heed(highs: highspy.Highs, stop: Callable[[], bool]) -> None:
     highs.cbMipInterrupt.subscribe(asked)
 
 
-def _row_bounds(form: object) -> tuple[np.ndarray, np.ndarray]:
-    rhs = np.asarray(form.rhs, dtype=float)  # type: ignore[attr-defined]
-    sense = np.array([row.bound_type for row in form.rows])  # type: ignore[attr-defined]
+def _row_bounds(form: Any) -> tuple[np.ndarray, np.ndarray]:
+    rhs = np.asarray(form.rhs, dtype=np.float64)
+    sense = np.array([row.bound_type for row in form.rows])
     lower = np.where(sense == 1, -math.inf, rhs)
     upper = np.where(sense == -1, math.inf, rhs)
     return lower, upper
