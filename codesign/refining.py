@@ -1,7 +1,8 @@
 """The whole line: plan, check, cut, plan again, until certified or stopped with the reason.
 
-A broken margin m of a scenario comes back as a back-off cut on the sizes, m + (dm/dx)'(x - x_k) >= 0, with the slopes of
-the check's margin oracle. Cuts are inner: the bound stays that of the first plan, which has none.
+A broken margin m of a scenario comes back as a back-off cut on the sizes, m + (dm/dx)'(x - x_k) >= 0, with
+the slopes of the check's margin oracle. Cuts are inner: the bound stays that of the first plan, which has
+none.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, S
 from codesign.planning import Cut
 from codesign.reasons import with_reasons
 from codesign.site import Site
+from codesign.sizing import card_of
 
 MOST_ROUNDS = 8
 SIZE_OF = {named: name for name, named in VALUED.items()}
@@ -57,8 +59,8 @@ def solve(
 ) -> Design:
     """Return a certified design, or the best one with the reason why it is not.
 
-    Parameters are those of `codesign.plan`; `time_limit_s` is for the whole line, `scenario_progress` is called with
-    (scenario, step, steps) by the check.
+    Parameters are those of `codesign.plan`; `time_limit_s` is for the whole line, `scenario_progress` is
+    called with (scenario, step, steps) by the check.
     """
     began = time.monotonic()
 
@@ -90,8 +92,8 @@ def solve(
             break
         cuts += new
         again = planning.plan(
-            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=[each.cut for each in cuts], with_bound=False,
-            log=log, progress=progress, stop=stop,
+            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=[each.cut for each in cuts],
+            with_bound=False, log=log, progress=progress, stop=stop,
         )  # fmt: skip
         if not again.solved:
             reason += f"; no size on offer mends it ({again.reason})"
@@ -149,7 +151,8 @@ def _worst_by_limit(check: Check) -> list[Margin]:
 def _broken(check: Check) -> str:
     for row in check.margins:
         if row.margin < 0.0:
-            return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({row.place}, {row.scenario}, at {row.time_s:g} s)"
+            where = f"{row.place}, {row.scenario}, at {row.time_s:g} s"
+            return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({where})"
     return (
         "; ".join(f"{run.id}: {run.status}" for run in check.scenarios if run.status != "complete")
         or "nothing was checked"
@@ -164,8 +167,9 @@ def _certificate(
         cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
         influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
         cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
-        not_covered=(*check.not_covered, *_not_covered(site)), assumptions=_assumptions(site, plan), rounds=rounds,
-        versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest, seconds=seconds,
+        not_covered=(*check.not_covered, *_not_covered(site)), assumptions=_assumptions(site, plan),
+        rounds=rounds, versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest,
+        seconds=seconds,
     )  # fmt: skip
 
 
@@ -197,7 +201,8 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         said.append(f"unlocked ({', '.join(free)}): every alignment is held against, however rare")
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(
-        "hourly mean power sets energy, demand and losses; the demand charge falls on the year's highest hour in every month"
+        "hourly mean power sets energy, demand and losses; "
+        "the demand charge falls on the year's highest hour in every month"
     )
     if plan.solved:
         said.append(f"copper loss of the ripple is left out: {_ripple_loss_usd(site, plan):.0f} USD/year")
@@ -209,7 +214,7 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:
     """Load loss of the POI waveform's variance about its mean, at the mean energy price."""
-    part = catalogue.build(site, "transformer", str(plan.sizes["transformer"].card))
+    part = catalogue.build(site, "transformer", card_of(plan.sizes, "transformer"))
     power = sum(
         (workload.assignment_mw(site, a) for a in plan.schedule), np.zeros(workload.macro_steps(site))
     )

@@ -1,7 +1,9 @@
 """The plan: sizes, modes and offsets at least annual cost, with a proven lower bound.
 
-joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock      rows tagged outer, exact, inner
-plan      every setting; curves sharpened at the optimum until model and exact cost agree; bound = least over settings
+joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock;
+          rows tagged outer, exact, inner
+plan      every setting; curves sharpened at the optimum until model and exact cost agree;
+          bound = least over settings
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ MOST_ROUNDS = 12
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units). Inner: it never enters a bound."""
+    """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units).
+
+    Inner: it never enters a bound.
+    """
 
     name: str
     margin: float
@@ -229,6 +234,7 @@ def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Sett
         schedule=found.schedule, dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
         cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=1e6 * found.model_musd,
         bound_usd_per_year=min(1e6 * found.bound_musd, exact.cost_usd_per_year) if known else None,
-        fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd, seconds=seconds,
+        fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd,
+        seconds=seconds,
     )  # fmt: skip
     return replace(result, sizes=with_reasons(site, result))

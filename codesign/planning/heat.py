@@ -1,7 +1,8 @@
-"""The heat path of the plan: CDUs, FWS pumps, dry coolers, warm chillers, buffer, at one pair of FWS supply and approach.
+"""The heat path of the plan: CDUs, FWS pumps, dry coolers, warm chillers and buffer at one setting.
 
-At a fixed setting the exchangers' temperatures and flows depend on the number of CDUs only, so effectiveness-NTU enters as
-an exact table; dry-cooler duty depends on (CDUs, cells); fan power is convex in the duty and enters by supporting lines.
+At a fixed FWS supply and approach the exchangers' temperatures and flows depend on the number of CDUs only,
+so effectiveness-NTU enters as an exact table; dry-cooler duty depends on (CDUs, cells); fan power is convex
+in the duty and enters by supporting lines.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def plan(
     fixed: dict[str, Any],
     speeds: dict[tuple[Any, Any, int], list[float]],
 ) -> HeatPath:
-    """Add the heat path; `speeds` holds further fan speeds at which (CDUs, cells, hour) gets a supporting line."""
+    """Add the heat path; `speeds` holds further fan speeds of supporting lines by (CDUs, cells, hour)."""
     cdu = unit_menu(rows, site, "cdu", fixed)
     cells = unit_menu(rows, site, "dry_cooler", fixed)
     machines = unit_menu(rows, site, "chiller", fixed)
@@ -124,7 +125,7 @@ def _cdu_flow(rows: Rows, site: Site, setting: Setting, cdu: Menu, fixed: dict[s
 def _cdu_rows(
     rows: Rows, site: Site, setting: Setting, cdu: Menu, fws_pump: Any, pump_card: str
 ) -> dict[Any, steady.FwsPoint]:
-    """CDUs that cannot hold the supply temperature are out; the FWS pumps carry the flow of the worst outage."""
+    """CDUs that cannot hold the supply temperature are out; FWS pumps carry the flow of the worst outage."""
     points, out = {}, _outage(site, "cdu")
     need: Any = 0.0
     for option, pick in cdu.picks.items():
@@ -142,7 +143,7 @@ def _cdu_rows(
 
 def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points: dict[Any, steady.FwsPoint],
                speeds: dict[tuple[Any, Any, int], list[float]]) -> None:  # fmt: skip
-    """Each hour: dry coolers and chillers together reject the heat; with any one unit out they still could."""
+    """Each hour: dry coolers and chillers reject the heat; with any one unit out they still could."""
     hours = climate.hours(site)
     pairs = {(c, d): pick for (c, d), pick in path.pair.items() if c in points}
     heat = {(c, d): points[c].heat_kw for c, d in pairs}
@@ -190,8 +191,8 @@ def _duty(rows: Rows, pick: Any, least_kw: float, most_kw: float) -> Any:
     return duty
 
 
-def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[Any, Any], speeds: dict[Any, list[float]],
-               fan: Any, h: int) -> None:  # fmt: skip
+def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[Any, Any],
+               speeds: dict[Any, list[float]], fan: Any, h: int) -> None:  # fmt: skip
     """Fan power above every supporting line of the pair picked (the others have duty 0 and pick 0)."""
     lines = {pair: _lines(tables[pair], h, np.array(speeds.get((*pair, h), []))) for pair in pairs}
     for i in range(max(len(each) for each in lines.values())):
@@ -207,7 +208,7 @@ def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[A
 
 
 def _lines(table: Cells, h: int, more: np.ndarray) -> list[tuple[float, float]]:
-    """Return (kW per kW, kW) of the supporting lines of fan power over duty, at FAN_POINTS and at further speeds."""
+    """Return (kW per kW, kW) of the supporting lines of fan power over duty at FAN_POINTS and more speeds."""
     speeds = np.concatenate([FAN_POINTS, more])
     duty, power = table.at(speeds, h)
     step = 1e-4
@@ -217,7 +218,10 @@ def _lines(table: Cells, h: int, more: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _chillers(rows: Rows, site: Site, setting: Setting, menu: Menu, h: int) -> tuple[Any, Any]:
-    """Machines on, or one cycling below its minimum load: return duty and power, exact since power is affine in both."""
+    """Machines on, or one cycling below its minimum load: return duty and power.
+
+    Exact, since power is affine in both.
+    """
     db = climate.hours(site).dry_bulb_c[h]
     leaving = setting.fws_supply_c
     duty, power = 0.0, 0.0

@@ -1,6 +1,7 @@
-"""The joint model of one setting: sizes, offsets on both clocks and the day clock in one MILP (million USD a year).
+"""The joint model of one setting: sizes, offsets on both clocks and the day clock in one MILP.
 
-It is the plan of a small site and the oracle of larger ones. The assembler holds no equipment equation.
+Its cost is in million USD a year. It is the plan of a small site and the oracle of larger ones. The assembler
+holds no equipment equation.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from codesign.sizing import listed, unit_size
 
 @dataclass(slots=True)
 class Points:
-    """Further points at which curves get a supporting line: fan speeds by (CDUs, cells, hour), loads by (transformers, hour)."""
+    """Further points at which curves get a supporting line."""
 
     speeds: dict[Any, list[float]] = field(default_factory=dict)
+    """Fan speeds by (CDUs, cells, hour)."""
     loads: dict[Any, list[float]] = field(default_factory=dict)
+    """Loads by (transformers, hour)."""
 
 
 @dataclass(slots=True)
@@ -54,10 +57,11 @@ def build(
     mechanical = [rows.amount("mechanical_mw") for _ in hours]
     for h in hours:
         rows.exact("mechanical", 1e3 * mechanical[h] == path.power_kw[h] + breath.power_kw[h])
+    mean_mw = [load.it_mw + m + fast.loss_mw for m in mechanical]
+    other_mw = [load.leakage_mw + m for m in mechanical]
     grid = electrical.plan(
-        rows, site, [load.it_mw + m + fast.loss_mw for m in mechanical], [load.leakage_mw + m for m in mechanical], fast,
-        mean_range_mw(site, load), fixed, points.loads,
-    )  # fmt: skip
+        rows, site, mean_mw, other_mw, fast, mean_range_mw(site, load), fixed, points.loads
+    )
     rows.close()
     return Joint(site, setting, fixed, rows, offsets, given, fast, path, breath, grid)
 
@@ -80,8 +84,8 @@ def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
     cdu = path.cdu.chosen(values)
     sizes: dict[str, Size] = {}
     for name, menu in (
-        ("transformer", joint.grid.transformer), ("cdu", path.cdu), ("dry_cooler", path.dry_cooler), ("chiller", path.chiller),
-        ("fan_wall", joint.air.fan_wall), ("air_chiller", joint.air.air_chiller),
+        ("transformer", joint.grid.transformer), ("cdu", path.cdu), ("dry_cooler", path.dry_cooler),
+        ("chiller", path.chiller), ("fan_wall", joint.air.fan_wall), ("air_chiller", joint.air.air_chiller),
     ):  # fmt: skip
         sizes[name] = unit_size(site, name, *menu.chosen(values))
     sizes["cdu_flow"] = Size(cdu[0], None, amount("cdu_flow", path.cdu_flow[cdu]), "l_per_min")
@@ -98,17 +102,19 @@ def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
     return Sizes({name: sizes[name] for name in ORDER}), given
 
 
-ORDER = ("transformer", "contract", "storage_power", "storage_energy", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller",
-         "buffer", "fan_wall", "air_chiller")  # fmt: skip
+ORDER = ("transformer", "contract", "storage_power", "storage_energy", "cdu", "cdu_flow", "fws_pump",
+         "dry_cooler", "chiller", "buffer", "fan_wall", "air_chiller")  # fmt: skip
 
 
 def size_expressions(joint: Joint) -> dict[str, Any]:
     """Return each size as a linear expression of the model: counts for units, else the amount."""
     path, grid = joint.heat, joint.grid
-    menus = {"transformer": grid.transformer, "cdu": path.cdu, "dry_cooler": path.dry_cooler, "chiller": path.chiller,
-             "fan_wall": joint.air.fan_wall, "air_chiller": joint.air.air_chiller}  # fmt: skip
+    menus = {"transformer": grid.transformer, "cdu": path.cdu, "dry_cooler": path.dry_cooler,
+             "chiller": path.chiller, "fan_wall": joint.air.fan_wall,
+             "air_chiller": joint.air.air_chiller}  # fmt: skip
     return {
         **{name: menu.total(lambda option: option[1]) for name, menu in menus.items()},
         "cdu_flow": sum(path.cdu_flow.values()), "fws_pump": path.fws_pump, "buffer": path.buffer,
-        "storage_power": sum(joint.storage.power_mw.values()), "storage_energy": sum(joint.storage.energy_mwh.values()),
+        "storage_power": sum(joint.storage.power_mw.values()),
+        "storage_energy": sum(joint.storage.energy_mwh.values()),
     }  # fmt: skip

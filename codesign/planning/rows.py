@@ -1,7 +1,7 @@
 """The row builder: columns, tagged rows and costs of one Pyomo model.
 
-Every row says what it is: `outer` (each point of the true problem satisfies it), `exact`, or `inner` (it makes a plan
-safe). A bound is read from outer and exact rows only: see `bound_model`.
+Every row says what it is: `outer` (each point of the true problem satisfies it), `exact`, or `inner` (it
+makes a plan safe). A bound is read from outer and exact rows only: see `bound_model`.
 """
 
 from __future__ import annotations

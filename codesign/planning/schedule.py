@@ -2,8 +2,9 @@
 
     P(k) = sum_j sum_q z[j,q] w_jq(k)        z[j,q] integer, sum_q z[j,q] = N_j
 
-q is a placement: an iteration offset and, for a job with slow events, their slots. One job is anchored at its first
-placement (offsets are counted from it). Unlocked jobs enter by their mean: what a schedule cannot place, averages out.
+q is a placement: an iteration offset and, for a job with slow events, their slots. One job is anchored at its
+first placement (offsets are counted from it). Unlocked jobs enter by their mean: what a schedule cannot
+place, averages out.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _unlocked_mw(site: Site) -> float:
 
 
 def read(site: Site, offsets: Offsets, values: Any) -> Schedule:
-    """Return the schedule of a solution, copies in order of placement; unlocked jobs keep their first placement."""
+    """Return the schedule of a solution, copies in order of placement; unlocked jobs keep their first."""
     assignments = []
     for name, job in site.jobs.items():
         places = workload.placements(site, name)

@@ -1,16 +1,14 @@
-"""Fast storage in the plan: its sizes, and a dispatch over the macro clock against the window rule and the line.
+"""Fast storage in the plan: sizes, and a dispatch over the macro clock against the window rule and the line.
 
-With steady locked jobs the shared dispatch is exact. Under jitter or with unlocked jobs the same rows hold for the mean
-course of a causal controller (`outer`), and a plan needs the restriction by streams as well (`inner`), for a schedule
-already chosen.
+With steady locked jobs the shared dispatch is exact. Under jitter or with unlocked jobs the same rows hold
+for the mean course of a causal controller (`outer`), and a plan needs the restriction by streams as well
+(`inner`), for a schedule already chosen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from codesign import catalogue, smoothing, workload
 from codesign.design import Schedule
@@ -72,9 +70,9 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
     return True
 
 
-def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any], energy: dict[Any, Any],
-              add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
-    """Charge, discharge and stored energy (MJ above the least), periodic; returns the net power by step and the mean loss."""
+def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any],
+              energy: dict[Any, Any], add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
+    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, and mean loss."""
     steps, step_s = len(load), site.clock.step_s
     net, loss = list(load), 0.0
     for card in cards:
@@ -122,8 +120,8 @@ def _window(rows: Rows, site: Site, y: list[Any], add: Any) -> None:
             add("poi_window", (-limit, change, limit))
 
 
-def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str], power: dict[Any, Any],
-                energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
+def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str],
+                power: dict[Any, Any], energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
     shares = {
         (what, card, i): rows.amount(f"share_{what}")
