@@ -1,5 +1,6 @@
-"""Every size and every schedule of a site, with arithmetic of its own: NumPy, SciPy's root finder, linprog for the storage.
+"""Every size and every schedule of a site, with arithmetic of its own.
 
+NumPy, SciPy's root finder, linprog for the storage.
 Knows the site file and the cards (TOML) and the definitions of the problem, nothing of `codesign`.
 """
 
@@ -9,9 +10,9 @@ import csv
 import itertools
 import math
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ class Hall:
         return brentq(miss, -100, 400, xtol=1e-12)
 
     def cdu(self, card: dict[str, Any], running: int) -> tuple[float, float, float, float] | None:
-        """(pump kW, FWS flow, heat, return) with `running` CDUs, or None where they cannot hold the supply."""
+        """(pump kW, FWS flow, heat, return) with `running` CDUs; None where they cannot hold the supply."""
         v = self.flow / running
         pump = (
             running
@@ -357,9 +358,12 @@ class Hall:
 BYPASS_K, PLR_WIDTH = 0.1, 0.002
 
 
-def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, dt: float, window: int, pole: float, limit: float,
-               periods: float) -> float | None:  # fmt: skip
-    """Least mean loss of a storage that keeps the window rule, MW; None where none does. Rows are made where they are broken."""
+def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, dt: float, window: int,
+               pole: float, limit: float, periods: float) -> float | None:  # fmt: skip
+    """Least mean loss of a storage that keeps the window rule, MW; None where none does.
+
+    Rows are made where they are broken.
+    """
     k = len(wave)
     usable = (card["soc_max_pu"] - card["soc_min_pu"]) * energy * 3600.0
     # columns: charge, discharge, stored (MJ), filtered
@@ -434,7 +438,7 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
 def worst_case_loss(
     site: dict[str, Any], parts: list[tuple[str, np.ndarray]], loss_of: Callable[[np.ndarray], float | None]
 ) -> float | None:
-    """Mean loss over the phases of unlocked jobs, without jitter; None where some shift within the jitter cannot be kept.
+    """Mean loss over the phases of unlocked jobs, without jitter; None where some shift in it cannot be kept.
 
     The storage is dispatched for every course anew, knowing it: no controller does better.
     """
@@ -464,7 +468,7 @@ def worst_case_loss(
 
 
 def schedules(hall: Hall) -> list[tuple[tuple[str, tuple[float, tuple[float, ...]]], ...]]:
-    """Every schedule: identical jobs are counted, one copy of the job that swings most is at its first place."""
+    """Every schedule: identical jobs are counted, one copy of the job that swings most at its first place."""
     jobs = hall.site["jobs"]
     swing = {
         name: np.ptp(hall.wave(name, *hall.places(name)[0])) * job["racks"] * job.get("locked", True)
@@ -495,7 +499,10 @@ def annual(site: dict[str, Any], card: dict[str, Any], usd: float) -> float:
 def storages(
     site: dict[str, Any], deck: dict[str, Any], step_mw: float, limit: float
 ) -> list[tuple[float, str, float, float]]:
-    """(annual cost, card, power, energy) of every storage that its cells allow and that covers an abort, cheapest first."""
+    """(annual cost, card, power, energy) of every storage that its cells allow and that covers an abort.
+
+    Cheapest first.
+    """
     spec, options = site["equipment"]["storage"], []
     for name, p, e in itertools.product(spec["cards"], spec["power_mw"], spec["energy_mwh"]):
         card = deck["storage"][name]
@@ -573,12 +580,16 @@ def _setting(hall: Hall, top: Best) -> None:
     )  # no less than what a MW of loss costs, its own transformer losses included
     stored = best_storage(hall, price_of_loss)
     pump = deck["fws_pump"][eq["fws_pump"]["cards"][0]]
+    wall = deck["fan_wall"][eq["fan_wall"]["cards"][0]]
+    machine = deck["eir_chiller"][eq["air_chiller"]["cards"][0]]
+    wall_usd, machine_usd = (each["cost_usd_per_kw"] * each["capacity_kw"] for each in (wall, machine))
     airs = {
-        (w, m): (annual(site, deck["fan_wall"][eq["fan_wall"]["cards"][0]], w * _of(deck, "fan_wall", eq["fan_wall"]))
-                 + annual(site, deck["eir_chiller"][eq["air_chiller"]["cards"][0]], m * _of(deck, "eir_chiller", eq["air_chiller"])),
-                 hall.air_power(deck["fan_wall"][eq["fan_wall"]["cards"][0]], w, deck["eir_chiller"][eq["air_chiller"]["cards"][0]], m))
+        (w, m): (
+            annual(site, wall, w * wall_usd) + annual(site, machine, m * machine_usd),
+            hall.air_power(wall, w, machine, m),
+        )
         for w, m in itertools.product(eq["fan_wall"]["count"], eq["air_chiller"]["count"])
-    }  # fmt: skip
+    }
     airs = {key: value for key, value in airs.items() if value[1] is not None}
     for n_cdu, n_dc, n_ch in itertools.product(
         eq["cdu"]["count"], eq["dry_cooler"]["count"], eq["chiller"]["count"]
@@ -604,17 +615,15 @@ def _setting(hall: Hall, top: Best) -> None:
                     cost = floor + float(hall.weight @ (hall.price * poi)) + fixed_rate * float(poi.max())
                     if cost < top.cost:
                         top.cost, top.schedule, top.fws_c = cost, schedule, hall.fws_c
-                        top.sizes = {"cdu": n_cdu, "dry_cooler": n_dc, "chiller": n_ch, "fan_wall": walls, "air_chiller": machines,
-                                     "transformer": (tx_name, units), "storage": storage, **amounts}  # fmt: skip
-
-
-def _of(deck: dict[str, Any], component: str, spec: dict[str, Any]) -> float:
-    card = deck[component][spec["cards"][0]]
-    return float(card["cost_usd_per_kw"] * card["capacity_kw"])
+                        top.sizes = {
+                            "cdu": n_cdu, "dry_cooler": n_dc, "chiller": n_ch, "fan_wall": walls,
+                            "air_chiller": machines, "transformer": (tx_name, units), "storage": storage,
+                            **amounts,
+                        }  # fmt: skip
 
 
 def _heat_path(hall: Hall, n_cdu: int, n_dc: int, n_ch: int, pump: dict[str, Any]) -> Any:
-    """(annual capital, electric power by hour, amounts) of a heat path, or None where a static limit breaks."""
+    """(annual capital, electric power by hour, amounts) of a heat path; None where a static limit breaks."""
     site, deck, eq = hall.site, hall.deck, hall.site["equipment"]
     cdu, cell, chiller = (deck[name][eq[name]["cards"][0]] for name in ("cdu", "dry_cooler", "chiller"))
     buffer = deck["buffer"][eq["buffer"]["cards"][0]]
@@ -649,12 +658,14 @@ def _heat_path(hall: Hall, n_cdu: int, n_dc: int, n_ch: int, pump: dict[str, Any
     power = hall.rejection(cell, n_dc, chiller, n_ch, m, heat)
     if power is None:
         return None
+    cdu_usd = cdu["cost_usd_per_kw"] * cdu["capacity_kw"] + cdu["cost_usd_per_l_per_min"] * min(flows)
     capital = (
-        annual(site, cdu, n_cdu * (cdu["cost_usd_per_kw"] * cdu["capacity_kw"] + cdu["cost_usd_per_l_per_min"] * min(flows)))
-        + annual(site, pump, pump["cost_usd_per_kg_per_s"] * min(pumps)) + annual(site, buffer, buffer["cost_usd_per_m3"] * min(tanks))
+        annual(site, cdu, n_cdu * cdu_usd)
+        + annual(site, pump, pump["cost_usd_per_kg_per_s"] * min(pumps))
+        + annual(site, buffer, buffer["cost_usd_per_m3"] * min(tanks))
         + annual(site, cell, n_dc * cell["cost_usd_per_kw"] * cell["capacity_kw"])
         + annual(site, chiller, n_ch * chiller["cost_usd_per_kw"] * chiller["capacity_kw"])
-    )  # fmt: skip
+    )
     return (
         capital,
         power + pump_kw + fws_kw(m),

@@ -20,16 +20,26 @@ def random_site(seed: int) -> codesign.Site:
         "days": [{"date": draw.choice(("2023-08-18", "2023-10-10", "2023-12-20")), "weight_days": 365}],
         "clock.step_s": 2.0, "clock.macro_s": 20.0, "clock.event_slot_s": 10.0, "clock.hour_step_h": 6,
         "jobs.pretrain.count": draw.choice((1, 2)), "jobs.pretrain.racks": draw.choice((2, 3)),
-        "jobs.pretrain.events": [{"kind": "checkpoint", "interval_s": 20, "duration_s": draw.choice((4, 6)), "level_pu": levels[0]}],
-        "jobs.tune.phases": [{"name": "compute", "share": 0.6, "level_pu": 1.0}, {"name": "communicate", "share": 0.4, "level_pu": levels[1]}],
+        "jobs.pretrain.events": [
+            {
+                "kind": "checkpoint", "interval_s": 20, "duration_s": draw.choice((4, 6)),
+                "level_pu": levels[0],
+            },
+        ],
+        "jobs.tune.phases": [
+            {"name": "compute", "share": 0.6, "level_pu": 1.0},
+            {"name": "communicate", "share": 0.4, "level_pu": levels[1]},
+        ],
         "jobs.tune.jitter_s": 2.0 if kind == "jitter" else 0.0, "jobs.tune.locked": kind != "unlocked",
         "poi.allocated_share": round(draw.uniform(0.018, 0.04), 4),
         "energy.demand_charge_usd_per_mw_month": draw.choice((2000, 8000, 14000)),
         "equipment.cooling.fws_supply_c": [draw.choice((32, 34, 36))],
         "equipment.cdu.flow_l_per_min": [200, 330, 480], "equipment.dry_cooler.count": [1, 2, 3, 4],
-        "equipment.chiller.count": [2, 3, 4], "equipment.fan_wall.count": [2, 3], "equipment.buffer.volume_m3": [2.0, 3.0, 4.0],
+        "equipment.chiller.count": [2, 3, 4], "equipment.fan_wall.count": [2, 3],
+        "equipment.buffer.volume_m3": [2.0, 3.0, 4.0],
         "equipment.fws_pump.flow_kg_per_s": [8, 11, 14],
-        "equipment.storage.power_mw": [0.03, 0.08, 0.16, 0.3], "equipment.storage.energy_mwh": [0.0004, 0.002],
+        "equipment.storage.power_mw": [0.03, 0.08, 0.16, 0.3],
+        "equipment.storage.energy_mwh": [0.0004, 0.002],
         "equipment.storage.cards": ["supercap-row"],
     }  # fmt: skip
     return codesign.load(TOY).with_(changes)

@@ -72,7 +72,7 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
 
 def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any],
               energy: dict[Any, Any], add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
-    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, and mean loss."""
+    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, mean loss."""
     steps, step_s = len(load), site.clock.step_s
     net, loss = list(load), 0.0
     for card in cards:
