@@ -4,7 +4,7 @@ One TOML file a component under models/; one table a card; keys as the fields of
 META. A site overrides keys of a card in [cards.<component>."<name>"].
 """
 
-import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -184,7 +184,9 @@ def _refusal(key: str, value: Any, old: Any) -> str | None:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether a value is a number that a float holds."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and abs(value) <= sys.float_info.max
 
 
 def _plain(value: Any) -> Any:

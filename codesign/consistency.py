@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from codesign.errors import Fault, InputError, nearest
+from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
 from codesign.schema import Equipment, Job, Pod, Sections
 
@@ -260,6 +261,11 @@ def _overrides(site: Any, _: Tables) -> Found:
     from codesign import catalogue
 
     for component, named in site.cards.items():
+        if component not in catalogue.COMPONENTS:
+            expected = f"one of {', '.join(catalogue.COMPONENTS)}"
+            near = nearest(component, catalogue.COMPONENTS)
+            yield _fault(dotted(("cards", component)), component, expected, near)
+            continue
         for name, keys in named.items():
             try:
                 yield from catalogue.override_faults(component, name, keys, "")

@@ -33,6 +33,7 @@ def apply(data: dict[str, Any], changed: Mapping[str, Any]) -> list[Fault]:
         if names is None or len(names) > 10:
             found.append(Fault(FILE, str(path)[:80], value, "names with dots between them", None))
             continue
+        value = value.tolist() if hasattr(value, "tolist") else value  # of NumPy
         over = list(bound_faults(value, FILE))
         found += over[:1] or _set(data, names, path, deepcopy(value))
     return found

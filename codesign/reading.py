@@ -7,8 +7,10 @@ are merged; paths in each file are relative to that file's folder and stay insid
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -25,6 +27,10 @@ MAX_TEXT = 5_000
 MAX_NODES = 200_000
 MAX_CHAIN = 10
 MAX_FAULTS = 10  # shown of one series
+
+_PART = r"""(?:[\w-]++|"[^"\n]{0,200}+"|'[^'\n]{0,200}+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{{MAX_DEPTH + 1}}}")
+"""A dotted key of too many parts: tomllib takes time that grows with the square of their number."""
 
 
 class Located(str):
@@ -75,7 +81,7 @@ def site_path(path: str | Path) -> Path:
     """Return the site file of a folder, or the file itself."""
     given = Path(path)
     try:
-        if "\0" in str(path):
+        if b"\0" in os.fsencode(given):
             raise ValueError
         if not given.is_dir():
             return given
@@ -116,6 +122,8 @@ def parsed(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             data = json.loads(content, parse_constant=_not_finite, object_pairs_hook=_unique)
         else:
+            if _LONG_KEY.search(content):
+                raise RecursionError
             data = tomllib.loads(content)
     except RecursionError:
         raise refused(path, "", "nested too deeply", f"at most {MAX_DEPTH} levels") from None
@@ -151,10 +159,16 @@ def bound_faults(data: Any, file: str) -> Iterator[Fault]:
                 yield Fault(file, key, f"{len(value)} entries", f"at most {MAX_LIST}", None)
                 continue
             for name, each in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(name, str) and (len(name) > 200 or not _encodes(name)):
+                if isinstance(value, dict) and not _is_key(name):
                     yield Fault(file, key, "a key", "keys of at most 200 characters in Unicode", None)
                     continue
                 waiting.append((f"{key}.{name}" if key else str(name), each, depth + 1))
+        elif not isinstance(value, int | float | dt.date | dt.time | None):
+            yield Fault(file, key, type(value).__name__, "a number, a text, a list or a table", None)
+
+
+def _is_key(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= 200 and _encodes(name)
 
 
 def _encodes(value: str) -> bool:

@@ -19,6 +19,7 @@ from codesign.reading import MAX_FAULTS, refused
 from codesign.units import metric, unit
 
 MAX_ROWS = 1_000_000
+MAX_COLUMNS = 100
 
 Table = dict[str, tuple[Any, ...]]
 
@@ -41,6 +42,8 @@ def read(content: str, file: str, spec: Mapping[str, In | None]) -> Table:
     rows = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
+        if len(header) > MAX_COLUMNS:
+            raise refused(file, "header", f"{len(header)} columns", f"at most {MAX_COLUMNS}")
         convert, faults = _header(header, file, spec)
         if faults:
             raise InputError(faults)
