@@ -17,6 +17,7 @@ import numpy as np
 
 from codesign import catalogue, checking, planning, workload
 from codesign.answer import share_by_grade, versions
+from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
 from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size
@@ -72,17 +73,26 @@ def solve(
     )
     plan, cuts, check = first, list[BackOff](), Check()
     outcome, reason, rounds = first.outcome, first.reason, 0
+    unchecked = Check(not_covered=tuple(f"scenario {name}" for name in names(site)))
+
+    def heed(scenario: str, step: int, steps: int) -> None:
+        if scenario_progress is not None:
+            scenario_progress(scenario, step, steps)
+        if (early := _stopped(first, left(), stop)) is not None:
+            raise _StoppedError(early)
+
     while plan.solved:
         rounds += 1
-        check = checking.check(site, plan, log=log, progress=scenario_progress)
-        early = _stopped(first, left(), stop)
+        try:
+            heed("static", 0, 0)
+            check = checking.check(site, plan, log=log, progress=heed)
+        except _StoppedError as stopped:
+            outcome, reason, check = stopped.outcome, "stopped before every scenario was run", unchecked
+            break
         if check.holds:
             outcome, reason = Outcome.CERTIFIED, "every limit holds in every scenario of the site"
             break
         outcome, reason = Outcome.NOT_CERTIFIED, _broken(check)
-        if early is not None:
-            outcome = early
-            break
         new = _cuts(site, plan, check, rounds)
         if not new:
             reason += "; no size has a known effect on it"
@@ -106,6 +116,14 @@ def solve(
     plan = replace(plan, outcome=outcome, reason=reason)
     claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began)
     return Design(site=site, plan=plan, check=check, certificate=claim)
+
+
+class _StoppedError(Exception):
+    """Raised inside a check that time or the user ends."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
 
 
 def amount(size: Size) -> float:
