@@ -64,6 +64,8 @@ SIZES = (
 
 FAN_RAMP_PU_PER_S = 1 / 30
 """Fan drives, rest to full speed in 30 s; E: drives are set to 20-60 s, for the belts and against surges."""
+PUMP_RAMP_PU_PER_S = 0.1
+"""Pump drives, rest to rated flow in 10 s; E: drives are set to 5-20 s, against water hammer."""
 
 
 class Limit(NamedTuple):
@@ -343,6 +345,8 @@ class Plant:
             "air_chiller_kw": share_per_s * p["air_chiller_count"] * self.air_chiller.capacity_kw,
             "fan_pu": FAN_RAMP_PU_PER_S,
             "fan_wall_pu": FAN_RAMP_PU_PER_S,
+            "tcs_flow_l_per_min": PUMP_RAMP_PU_PER_S * p["cdu_count"] * p["cdu_flow_l_per_min"],
+            "fws_flow_kg_per_s": PUMP_RAMP_PU_PER_S * p["fws_pump_flow_kg_per_s"],
         }
 
     def out_of_range(self, x: Mapping[str, float], d: Mapping[str, float]) -> dict[str, float]:
