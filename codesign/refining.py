@@ -75,17 +75,20 @@ def solve(
     outcome, reason, rounds = first.outcome, first.reason, 0
     unchecked = Check(not_covered=tuple(f"scenario {name}" for name in names(site)))
 
-    def heed(scenario: str, step: int, steps: int) -> None:
+    def tell(scenario: str, step: int, steps: int) -> None:
         if scenario_progress is not None:
             scenario_progress(scenario, step, steps)
+        heed()
+
+    def heed() -> None:
         if (early := _stopped(first, left(), stop)) is not None:
             raise _StoppedError(early)
 
     while plan.solved:
         rounds += 1
         try:
-            heed("static", 0, 0)
-            check = checking.check(site, plan, log=log, progress=heed)
+            heed()
+            check = checking.check(site, plan, log=log, progress=tell)
         except _StoppedError as stopped:
             outcome, reason, check = stopped.outcome, "stopped before every scenario was run", unchecked
             break
