@@ -317,10 +317,12 @@ def heat_path_margins(
     point = fws_point(site, setting, card, pump, cdus)
     if not np.isfinite(point.flow_kg_per_s):
         return rows
-    rows.append(worst("heat_rejection", "all running", -rejection.short_kw, "kw", hours))
     cell = card_of(sizes, "dry_cooler")
     machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
     cap = machine.capacity_at_kw(setting.fws_supply_c, hours["dry_bulb_c"])
+    spare = dry_cooler_most_kw(site, cell, cells, point) + machines * cap - point.heat_kw
+    spare = np.where(rejection.short_kw > 0.0, np.minimum(spare, -rejection.short_kw), spare)
+    rows.append(worst("heat_rejection", "all running", spare, "kw", hours))
     for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
         spare = dry_cooler_most_kw(site, cell, cells, point) + max(machines - out, 0) * cap - point.heat_kw
         rows.append(worst("heat_rejection", place, spare, "kw", hours))

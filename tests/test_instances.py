@@ -149,7 +149,7 @@ def test_less_of_an_economic_size_costs_more(design: Design) -> None:
 def test_aligned_offsets_break_a_limit_or_need_more_storage(design: Design) -> None:
     changed = design.with_({"schedule.offsets": "aligned"})
     broken = [row for row in static_margins(changed.site, changed.plan) if row.margin < 0.0]
-    assert [row.limit for row in broken] == ["poi_window"]
+    assert "poi_window" in {row.limit for row in broken}
 
 
 # what a change of data does
