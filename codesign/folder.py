@@ -45,6 +45,7 @@ from codesign.workload import Assignment
 TOOL = "codesign-dc"
 SCHEMA_VERSION = 1
 MAX_BYTES = 500_000_000
+CONTENT = ("design.json", "certificate.json", "trajectories.csv", "site", ".DS_Store")
 KINDS = ("state", "control", "disturbance", "output")
 
 
@@ -71,14 +72,23 @@ def prepare(path: str | Path) -> None:
     """Restore what a kill left behind, then refuse a place that holds anything but an older design."""
     target = Path(path).absolute()
     recover(target)
-    if (target.exists() or target.is_symlink()) and not holds_design(target):
+    if not target.exists() and not target.is_symlink():
+        return
+    if not holds_design(target):
         raise _refused(target, "", "a folder", "a new place, or an older design of this tool")
+    others = sorted({each.name for each in target.iterdir()} - set(CONTENT))
+    if others:
+        raise _refused(
+            target, "", ", ".join(others[:5]), "an older design of this tool and nothing beside it"
+        )
+    if _old(target).exists():
+        raise _refused(_old(target), "", "a folder", "nothing: the older design stands there for a moment")
 
 
 def recover(path: str | Path) -> bool:
     """Put `D.old` back where a kill between the two renames of `save` left no D; return whether it did."""
     target = Path(path).absolute()
-    old = target.with_name(f"{target.name}.old")
+    old = _old(target)
     if target.parent.is_dir():
         for stale in target.parent.glob(f"{target.name.replace('[', '[[]')}.new-*"):
             if not _alive(stale.name.rpartition("-")[2]):
@@ -100,11 +110,13 @@ def holds_design(path: Path) -> bool:
         return False
 
 
+def _old(target: Path) -> Path:
+    return target.with_name(f"{target.name}.old")
+
+
 def _swap(fresh: Path, target: Path) -> None:
-    old = target.with_name(f"{target.name}.old")
+    old = _old(target)
     if target.exists():
-        if old.exists():
-            raise _refused(old, "", "a folder", "nothing there: the older design stands there a while")
         target.rename(old)
     fresh.rename(target)
     if holds_design(old):

@@ -200,6 +200,26 @@ def test_a_foreign_folder_is_refused_and_left_alone(design: Design, tmp_path: Pa
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["thesis.tex"]
 
 
+def test_what_lies_beside_a_design_is_not_swept_away(design: Design, tmp_path: Path) -> None:
+    path = design.save(tmp_path / "d")
+    (path / "thesis.tex").write_text("dear")
+    with pytest.raises(InputError, match=r"thesis\.tex"):
+        design.save(path)
+    assert (path / "thesis.tex").read_text() == "dear"
+
+
+def test_a_foreign_folder_where_the_older_design_would_stand_is_left_alone(
+    design: Design, tmp_path: Path
+) -> None:
+    path = design.save(tmp_path / "d")
+    (tmp_path / "d.old").mkdir()
+    (tmp_path / "d.old" / "thesis.tex").write_text("dear")
+    with pytest.raises(InputError, match=r"d\.old"):
+        design.save(path)
+    assert Design.load(path) == design
+    assert (tmp_path / "d.old" / "thesis.tex").read_text() == "dear"
+
+
 def test_an_older_design_is_replaced(design: Design, tmp_path: Path) -> None:
     changed = design.with_({"sizes.contract.value": 1.5})
     design.save(tmp_path / "d")

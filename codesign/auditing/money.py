@@ -80,6 +80,8 @@ def _claim(ledger: Ledger, design: Design, cost: float) -> None:
     if design.plan.bound_usd_per_year is not None:
         ledger.same("bound", "certificate", bound, design.plan.bound_usd_per_year, "USD/year", CENT)
     ledger.same("gap", "certificate", claim.gap, 1 - bound / cost, "1", 1e-9)
+    if fixed is not None and not fixed <= bound * (1 + 1e-9) + CENT:
+        ledger.breach("bound", "certificate, fixed part", fixed, f"at most the bound, {bound!r}", "USD/year")
     if fixed is not None and claim.influenced_gap is not None:
         ledger.same(
             "influenced gap", "certificate", claim.influenced_gap, (cost - bound) / (cost - fixed), "1", 1e-8
