@@ -14,13 +14,15 @@ from scipy.integrate import solve_ivp
 import codesign
 from codesign import evaluation, workload
 from codesign.checking import check, runs
-from codesign.checking.closed_loop import Meter, Run
+from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
 from codesign.checking.controller import Controller
 from codesign.checking.integrate import Integrator
-from codesign.checking.ocp import Data, Problem, RangeRule, Recorded, Solution, Solver
+from codesign.checking.ocp import Data, Problem
+from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.scenarios import BUILDERS, Timeline, fine_step, names, timeline
 from codesign.checking.sensitivity import Oracle, sensitivities
+from codesign.checking.solver import Solution, Solver
 from codesign.checking.stack import vector
 from codesign.checking.steady import Start, start, static_margins
 from codesign.design import Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Table
@@ -151,7 +153,7 @@ def test_the_recorder_filters_as_the_workload_does(sections: int) -> None:
 @cache
 def small(order: int = 1) -> tuple[Problem, Solver]:
     problem = Problem(begin().stack, 12, 0.5, rule=rule(), order=order)
-    return problem, Solver(problem)
+    return problem, Solver(problem.symbols, problem.bounds)
 
 
 def test_at_rest_nothing_moves() -> None:
@@ -191,12 +193,28 @@ def test_the_window_rule_binds_and_its_slack_is_what_storage_cannot_carry() -> N
     falls = resting(tight).disturbances.copy()
     falls[:, 0] -= 0.2 / 0.396
     data = resting(tight, disturbances=falls)
-    solution = Solver(tight).solve(tight.parameters(data), tight.guess(data))
+    solution = Solver(tight.symbols, tight.bounds).solve(tight.parameters(data), tight.guess(data))
     assert solution.solved
     left = tight.slacks(solution.primal)["poi_window"][0]
     assert 0.03 < left < 0.06
     charge = tight.controls(solution.primal)[0][begin().stack.controls.index("charge_mw")]
     assert charge == pytest.approx(0.1, abs=1e-5)
+
+
+def test_limits_hold_at_the_interval_s_end() -> None:
+    """Room for 0.02 MW over 0.5 s in a storage that is told to charge at 0.1 MW: it takes 0.02 MW."""
+    problem, stack, at = Problem(begin().stack, 1, 0.5), begin().stack, begin()
+    soc, charge = stack.states.index("storage_mwh"), stack.controls.index("charge_mw")
+    full = at.x.copy()
+    full[soc] = at.p[stack.sizes.index("storage_energy_mwh")]
+    u = at.u.copy()
+    u[charge] = 0.02
+    full[soc] -= 0.5 * float(stack.rate(full, u, at.d, at.p)[soc])
+    u[charge] = 0.1
+    data = resting(problem, start=full, control_reference=u[None, :])
+    solution = Solver(problem.symbols, problem.bounds).solve(problem.parameters(data), problem.guess(data))
+    assert solution.solved
+    assert problem.controls(solution.primal)[0][charge] == pytest.approx(0.02, abs=1e-4)
 
 
 def test_two_radau_stages_are_nearer_to_the_integrator_than_one() -> None:
@@ -212,7 +230,9 @@ def test_two_radau_stages_are_nearer_to_the_integrator_than_one() -> None:
         data = resting(problem, disturbances=np.tile(d, (steps, 1)))
         for slot in problem.at_u:  # the controls held: what is left is a simulation
             problem.bounds["lbx"][slot] = problem.bounds["ubx"][slot] = at.u / at.stack.control_scale
-        solution = Solver(problem).solve(problem.parameters(data), problem.guess(data))
+        solution = Solver(problem.symbols, problem.bounds).solve(
+            problem.parameters(data), problem.guess(data)
+        )
         assert solution.solved
         error[order] = np.abs(problem.states(solution.primal)[-1] - x)[:8].max()
     assert error[2] < 0.1 * error[1]

@@ -5,6 +5,7 @@
     ocp           the optimal control problem       margins       what the judges read
     controller    solve, fall back, answer          sensitivity   what a size would change
     closed_loop   controller against plant          runs          one scenario from start to verdict
+    rule          the window rule and its recorder  solver        IPOPT, cold and warm
 
 Static limits are judged first; when one is broken no scenario is run. The verdict on a scenario comes from
 CVODES and from the waveform, never from the controller's own prediction; the model error of the controller

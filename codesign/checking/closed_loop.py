@@ -9,7 +9,8 @@ import numpy as np
 
 from codesign.checking.controller import Controller, Move
 from codesign.checking.integrate import IntegrationError, Integrator, Interval
-from codesign.checking.ocp import Data, RangeRule, Recorded
+from codesign.checking.ocp import Data
+from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.scenarios import Timeline
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start
@@ -65,26 +66,3 @@ def run(
         if progress is not None:
             progress(k + 1, line.steps)
     return Run(status, tuple(intervals), np.array(controls), line.actual[: len(controls)], tuple(moves))
-
-
-class Meter:
-    """The range rule's recorder: filters the samples as they come."""
-
-    def __init__(self, rule: RangeRule, step_s: float) -> None:
-        self.rule, self.pole, self.keep = rule, rule.pole(step_s), max(1, rule.lags(step_s))
-        self.memory = [0.0] * rule.sections
-        self.samples: list[float] = []
-
-    def rest(self, sample: float) -> None:
-        """Start from rest at `sample`: filtered zero."""
-        self.memory = [-sample] + [0.0] * (self.rule.sections - 1)
-
-    def add(self, sample: float) -> None:
-        if not self.samples:
-            self.rest(sample)
-        self.memory, filtered = self.rule.advance(self.memory, sample, self.pole)
-        self.samples = [*self.samples, filtered][-self.keep :]
-
-    @property
-    def recorded(self) -> Recorded:
-        return Recorded(tuple(self.memory), tuple(self.samples))

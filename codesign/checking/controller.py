@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.checking.ocp import Data, Problem, Solution, Solver
+from codesign.checking.ocp import Data, Problem
+from codesign.checking.solver import Solution, Solver
 from codesign.checking.stack import Vector
 
 SHRINK = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1.0)  # shares taken off, one after another, until obeyed
@@ -33,7 +34,7 @@ class Controller:
     """Owns the solver and the memory of the last accepted solution."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.solver = problem, Solver(problem)
+        self.problem, self.solver = problem, Solver(problem.symbols, problem.bounds)
         self.last: Solution | None = None
         self.age = 0
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from codesign import workload
 from codesign.checking.integrate import Interval
-from codesign.checking.ocp import RangeRule
+from codesign.checking.rule import RangeRule
 from codesign.checking.stack import Stack, Vector
 from codesign.design import Margin
 
@@ -58,7 +58,7 @@ def waveform(rule: RangeRule, scenario: str, step_s: float, output: Vector) -> M
 
 def settle(margin: float, scale: float) -> float:
     """Return a margin, taken to be zero within the tolerance below it."""
-    return 0.0 if -TOLERANCE_PU * scale <= margin < 0.0 else margin
+    return 0.0 if -TOLERANCE_PU * scale <= margin <= 0.0 else margin
 
 
 def energy_residual_pu(stack: Stack, intervals: Sequence[Interval], u: Vector, d: Vector, p: Vector) -> float:

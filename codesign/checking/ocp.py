@@ -1,22 +1,23 @@
 """The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
 
-min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2 + RHO'e_k
+min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2
+             + W_PAIR u_ki u_kj/su^2 + RHO 1'e_k + RHO_RANGE r_k  +  PEAK RHO_RANGE max_k r_k
 s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two stages; the last is x_{k+1}
       h(x_k, u_k, d_k, p)/sh + back_off <= e_k             limits at both ends, exact L1 penalty
       h(x_{k+1}, u_k, d_k, p)/sh + back_off <= e_k
       h(u_k, d_k, p)/sh <= 0                               limits of the controls alone, hard
       |u_k - u_{k-1}| <= ramp dt                           slow controls, hard
-      |y_j - y_i| <= R + e_j,   (j - i) dt <= window       range rule on a high-passed output and its past
+      |y_j - y_i| <= R + r_j,   (j - i) dt <= window       range rule on a high-passed output and its past
+
+W_PAIR acts on the two directions of one machine, of which one is zero. The penalties are exact while RHO and
+RHO_RANGE are above the largest multiplier (seen: below 1); machines are spared before the range rule, and of
+what the rule cannot have, the largest slack counts more.
 
 With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all
 others with their slacks; sizes and start are parameters: the multipliers lam_p are the sensitivities of the
 margin.
 
-A law that holds its input at the end of a range has a kink there, on which a solve may step to and fro: it is
-accepted after four iterations within 1e-4 (scaled), and its status says so.
-
-The whole programme is SX; IPOPT with MUMPS. The penalty is exact while RHO is above the largest multiplier
-(20 times the largest seen); scales and options were measured, not derived.
+The whole programme is SX, with one-stage Radau as the controller's model; whatever is printed is integrated.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
+from codesign.checking.rule import RangeRule, Recorded
+from codesign.checking.solver import Solution
 from codesign.checking.stack import Stack, Vector
 
 RHO, RHO_RANGE = 1000.0, 20.0  # machines are spared before the range rule
@@ -37,71 +40,6 @@ W_PAIR = 10.0  # on the product of two controls of which one is zero
 W_ORACLE, RHO_ORACLE = 1e-2, 1e-2  # shares of tracking cost and penalties beside the margin oracle's t
 FAR = 1e6  # stands for "no recorded past" in the range rule
 RADAU = {1: (((1.0,),),), 2: (((5 / 12, -1 / 12), (3 / 4, 1 / 4)),)}
-COLD: dict[str, Any] = {
-    "print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes", "ipopt.bound_relax_factor": 0.0,
-    "ipopt.mumps_permuting_scaling": 0, "ipopt.mumps_scaling": 0, "ipopt.max_iter": 300, "ipopt.tol": 1e-6,
-    "ipopt.acceptable_tol": 1e-4, "ipopt.acceptable_iter": 4, "ipopt.acceptable_constr_viol_tol": 1e-4,
-    "ipopt.acceptable_compl_inf_tol": 1e-4,
-}  # fmt: skip
-WARM: dict[str, Any] = {
-    **COLD, "ipopt.tol": 1e-5, "ipopt.max_iter": 50,
-    "ipopt.warm_start_init_point": "yes", "ipopt.mu_init": 1e-6,
-    "ipopt.warm_start_bound_push": 1e-8, "ipopt.warm_start_bound_frac": 1e-8,
-    "ipopt.warm_start_slack_bound_push": 1e-8, "ipopt.warm_start_slack_bound_frac": 1e-8,
-    "ipopt.warm_start_mult_bound_push": 1e-8,
-}  # fmt: skip
-PRECISE: dict[str, Any] = {
-    **COLD, "ipopt.tol": 1e-8, "ipopt.acceptable_tol": 1e-6, "ipopt.acceptable_iter": 15,
-    "ipopt.max_iter": 500,
-}  # fmt: skip
-SOLVED = ("Solve_Succeeded", "Solved_To_Acceptable_Level")
-
-
-@dataclass(frozen=True, slots=True)
-class RangeRule:
-    """Largest range of an output, after a high-pass of first-order sections in cascade, in any window.
-
-    y_k = a y_{k-1} + v_k - v_{k-1},  a = exp(-2 pi f dt)  one section; exact just after each step of a held v
-    """
-
-    name: str
-    place: str
-    output: str
-    unit: str
-    limit: float
-    window_s: float
-    high_pass_hz: float
-    sections: int = 1
-    back_off: float = 0.0  # kept off the limit by the controller, in `unit`
-
-    def pole(self, step_s: float) -> float:
-        """Return a."""
-        return float(np.exp(-2.0 * np.pi * self.high_pass_hz * step_s))
-
-    def lags(self, step_s: float) -> int:
-        """Return the longest lag inside the window, in steps."""
-        return int(np.floor(self.window_s / step_s + 1e-9))
-
-    @property
-    def scale(self) -> float:
-        return 0.1 * self.limit
-
-    def advance(self, memory: Any, sample: Any, pole: float) -> tuple[list[Any], Any]:
-        """Return the sections' next memory and the filtered sample; a memory is a y - v of the last one."""
-        after, value = [], sample
-        for section in memory:
-            filtered = section + value
-            after.append(pole * filtered - value)
-            value = filtered
-        return after, value
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The range rule's past: the sections' memory and the filtered samples inside the window."""
-
-    memory: tuple[float, ...] = ()
-    samples: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +53,6 @@ class Data:
     state_reference: Vector
     last_control: Vector
     recorded: Recorded = field(default_factory=Recorded)
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """A solve's answer; `primal` and the multipliers are scaled and in the programme's own order."""
-
-    status: str
-    iterations: int
-    value: float
-    primal: Vector
-    lam_x: Vector
-    lam_g: Vector
-    lam_p: Vector
-
-    @property
-    def solved(self) -> bool:
-        return self.status in SOLVED
 
 
 class Problem:
@@ -185,17 +106,24 @@ class Problem:
             self._rows.append(row)
             self._row_low.append(low)
 
-    def _build(self) -> None:
+    def _parameters(self) -> dict[str, ca.SX]:
+        """Return the parameters' symbols by name; note where each stands in the vector."""
         s, n = self.stack, self.horizon
         nx, nu, nd = len(s.states), len(s.controls), len(s.disturbances)
         sections = self.rule.sections if self.rule else 0
-        shapes = {"start": (nx, 1), "sizes": (len(s.sizes), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n),
-                  "last": (nu, 1), "memory": (sections, 1), "past": (2, n if self.rule else 0)}  # fmt: skip
-        given = {name: ca.SX.sym(name, *shape) for name, shape in shapes.items()}
+        shapes = {
+            "start": (nx, 1), "sizes": (len(s.sizes), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n),
+            "last": (nu, 1), "memory": (sections, 1), "past": (2, n if self.rule else 0),
+        }  # fmt: skip
         stops = np.cumsum([0, *(rows * columns for rows, columns in shapes.values())])
         self.given = {name: slice(a, b) for name, a, b in zip(shapes, stops[:-1], stops[1:], strict=True)}
+        return {name: ca.SX.sym(name, *shape) for name, shape in shapes.items()}
+
+    def _build(self) -> None:
+        s, given = self.stack, self._parameters()
         p, x, u_before = given["sizes"], given["start"], given["last"]
-        memory = [given["memory"][i] for i in range(sections)]
+        memory = ca.vertsplit(given["memory"]) if self.rule else []
+        filtered: list[ca.SX] = []
         self.at_u: list[slice] = []
         self.at_x: list[slice] = []
         self.at_e: list[slice] = []
@@ -203,40 +131,37 @@ class Problem:
         self.t = self._variable("t", 1)[0] if self.target else ca.SX(0)
         self.peak = self._slack("peak", 1, PEAK * RHO_RANGE)[0] if self.rule is not None else ca.SX(0)
         self._shared = len(self._low)
-        filtered: list[ca.SX] = []
-        for k in range(n):
+        for k in range(self.horizon):
             d = given["d"][:, k]
-            scaled_u, at = self._variable(f"u{k}", nu, 0.0, s.control_high / s.control_scale)
+            scaled, at = self._variable(f"u{k}", len(s.controls), 0.0, s.control_high / s.control_scale)
             self.at_u.append(at)
-            u = scaled_u * s.control_scale
+            u = scaled * s.control_scale
             after = self._step(k, x, u, d, p)
             self._ramps(k, u - u_before, s.ramp(p) * self.step_s)
-            e, at = self._slack(f"e{k}", len(self.soft), RHO)
-            self.at_e.append(at)
-            self._limits(k, x, after, u, d, p, e)
+            self._limits(k, x, after, u, d, p)
             if self.rule is not None:
-                memory = self._range(
-                    k, s.output_of(self.rule.output, x, u, d, p), memory, given["past"], filtered
-                )
-            pull = (after - given["xr"][:, k]) / s.state_scale
-            self._cost += W_U * ca.sumsqr(scaled_u - given["ur"][:, k] / s.control_scale)
-            self._cost += W_MOVE * ca.sumsqr((u - u_before) / s.control_scale)
-            self._cost += W_X * ca.sumsqr(pull[self.tracked])
+                sample = s.output_of(self.rule.output, x, u, d, p)
+                memory = self._range(k, sample, memory, given["past"], filtered)
+            self._track(u - given["ur"][:, k], u - u_before, after - given["xr"][:, k])
             for i, j in s.exclusive:
-                self._penalty += W_PAIR * scaled_u[i] * scaled_u[j]
+                self._penalty += W_PAIR * scaled[i] * scaled[j]
             x, u_before = after, u
-        if self.target:
-            self._cost = W_ORACLE * self._cost - self.t + RHO_ORACLE * self._penalty
-        else:
-            self._cost += self._penalty
+        share, penalties = (W_ORACLE, RHO_ORACLE) if self.target else (1.0, 1.0)
         self.symbols = {
-            "x": ca.vertcat(*self._w), "f": self._cost, "g": ca.vertcat(*self._rows),
-            "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
+            "x": ca.vertcat(*self._w), "f": share * self._cost - self.t + penalties * self._penalty,
+            "g": ca.vertcat(*self._rows), "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
         }  # fmt: skip
         self.bounds = {
             "lbx": np.array(self._low), "ubx": np.array(self._high),
             "lbg": np.array(self._row_low), "ubg": np.zeros(len(self._row_low)),
         }  # fmt: skip
+
+    def _track(self, off: ca.SX, change: ca.SX, miss: ca.SX) -> None:
+        """Add a stage's cost: controls off their reference, their change, states off their reference."""
+        pull = miss / self.stack.state_scale
+        self._cost += W_U * ca.sumsqr(off / self.stack.control_scale)
+        self._cost += W_MOVE * ca.sumsqr(change / self.stack.control_scale)
+        self._cost += W_X * ca.sumsqr(pull[self.tracked])
 
     def _step(self, k: int, x: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX) -> ca.SX:
         """Add one Radau IIA step from x; return its end."""
@@ -259,9 +184,11 @@ class Problem:
             up, down = (change[i] - most[j]) / scale, (-change[i] - most[j]) / scale
             self._at_most_zero(k, {f"{name} up": up, f"{name} down": down})
 
-    def _limits(self, k: int, x: ca.SX, after: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX, e: ca.SX) -> None:
+    def _limits(self, k: int, x: ca.SX, after: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX) -> None:
         """Add the limits at both ends of the interval; at the given start those that the controls act on."""
         limits = self.stack.limits
+        e, at = self._slack(f"e{k}", len(self.soft), RHO)
+        self.at_e.append(at)
         scale = np.array([limit.scale for limit in limits])
         for end, point in enumerate((x, after)):
             value = self.stack.limit(point, u, d, p) / scale
@@ -362,27 +289,3 @@ class Problem:
         if self.rule is not None and self.rule.name != self.target:
             named[self.rule.name] = np.array([primal[at] for at in self.at_range]).ravel() * self.rule.scale
         return named
-
-
-class Solver:
-    """IPOPT on a problem, cold and warm from the same derivatives."""
-
-    def __init__(self, problem: Problem, options: dict[str, Any] = COLD) -> None:
-        self.problem = problem
-        self.cold = ca.nlpsol("cold", "ipopt", problem.symbols, options)
-        shared = {"jac_g": "nlp_jac_g", "grad_f": "nlp_grad_f", "hess_lag": "nlp_hess_l"}
-        again = {key: self.cold.get_function(name) for key, name in shared.items()}
-        self.warm = ca.nlpsol("warm", "ipopt", problem.symbols, {**WARM, **again})
-
-    def solve(self, parameters: Vector, guess: Vector, before: Solution | None = None) -> Solution:
-        """Solve from a guess; with a solution `before`, start from its multipliers too."""
-        function, start = self.cold, {"x0": guess}
-        if before is not None:
-            function, start = self.warm, {"x0": guess, "lam_x0": before.lam_x, "lam_g0": before.lam_g}
-        out = function(p=parameters, **start, **self.problem.bounds)
-        stats = function.stats()
-        flat = {key: np.array(value).ravel() for key, value in out.items()}
-        return Solution(
-            stats["return_status"], int(stats["iter_count"]), float(flat["f"][0]), flat["x"], flat["lam_x"],
-            flat["lam_g"], flat["lam_p"],
-        )  # fmt: skip

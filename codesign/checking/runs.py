@@ -12,7 +12,8 @@ from codesign import workload
 from codesign.checking import closed_loop, margins
 from codesign.checking.controller import Controller
 from codesign.checking.integrate import Integrator
-from codesign.checking.ocp import Problem, RangeRule
+from codesign.checking.ocp import Problem
+from codesign.checking.rule import RangeRule
 from codesign.checking.scenarios import Timeline, timeline
 from codesign.checking.stack import Stack, Vector
 from codesign.checking.steady import Start, start

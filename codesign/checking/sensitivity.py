@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from codesign.checking.closed_loop import Meter
-from codesign.checking.ocp import PRECISE, Data, Problem, RangeRule, Recorded, Solution, Solver
+from codesign.checking.ocp import Data, Problem
+from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.runs import BACK_OFF, range_rule, run
 from codesign.checking.scenarios import Timeline, timeline
+from codesign.checking.solver import PRECISE, Solution, Solver
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start, start
 from codesign.design import Plan, ScenarioResult
@@ -61,7 +62,7 @@ class Oracle:
         self.problem = Problem(
             stack, self.steps, line.step_s, rule=relaxed, tracked=tracked, target=limit, back_off=allowed
         )
-        self.solver = Solver(self.problem, PRECISE)
+        self.solver = Solver(self.problem.symbols, self.problem.bounds, PRECISE)
         self.scale = next((row.scale for row in stack.limits if row.name == limit), rule.scale)
         self.unit = worst.unit
         self.states = np.array([result.states[name] for name in stack.states]).T
