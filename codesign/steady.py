@@ -183,18 +183,19 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
         high = on * cap if not cycles else least
         floor = np.zeros(len(db)) if cycles else low
         fan_low, fan_high = speed(heat - high), speed(heat - floor)
-        possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (
-            duty(fan_low) <= heat - floor + 1e-9 * heat
-        )
+        possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (floor <= heat)
+
+        def chilled(fan: np.ndarray, floor: np.ndarray = floor) -> np.ndarray:
+            return np.maximum(heat - duty(fan), floor)  # a bypass takes what the cells would cool too much
 
         def power(fan: np.ndarray, on: int = on, cycles: bool = cycles, low: np.ndarray = low) -> np.ndarray:
-            chiller = np.maximum(heat - duty(fan), 0.0)
+            chiller = chilled(fan)
             return n * cell.fan_power_kw(fan) + _chiller_power(machine, chiller, on, cycles, leaving, db, low)
 
         fan = _golden(power, fan_low, fan_high)
         cost = np.where(possible, power(fan), np.inf)
         better = cost < best["power"] - 1e-12
-        chiller = np.maximum(heat - duty(fan), 0.0) if (on or cycles) else np.zeros(len(db))
+        chiller = chilled(fan) if (on or cycles) else np.zeros(len(db))
         for key, value in (
             ("power", cost), ("fan", fan), ("on", np.full(len(db), float(on))),
             ("cycling", chiller / least if cycles else np.zeros(len(db))), ("chiller", chiller),
@@ -329,12 +330,8 @@ def heat_path_margins(
     for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
         spare = dry_cooler_most_kw(site, cell, cells - out, point) + machines * cap - point.heat_kw
         rows.append(worst("heat_rejection", place, spare, "kw", hours))
-    volume_l = 1e3 * sizes["buffer"].value
-    rows.append(
-        _static(
-            "loop_volume", "fws", volume_l - machine.loop_l_per_kw_min * machines * machine.capacity_kw, "l"
-        )
-    )
+    spare_l = 1e3 * sizes["buffer"].value - machine.loop_min_l(machines)
+    rows.append(_static("loop_volume", "fws", spare_l, "l"))
     return rows
 
 

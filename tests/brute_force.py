@@ -258,8 +258,12 @@ class Hall:
             for cycling in (False, True) if on == 0 and machines else (False,):
                 lo, hi = (0 * cap, least) if cycling else (on * least, on * cap)
 
-                def power(fan: np.ndarray, on: int = on, cycling: bool = cycling) -> np.ndarray:
-                    kw = np.maximum(heat - self.fan_duty(cells_card, cells, fan, water_c, m, self.db), 0)
+                def power(
+                    fan: np.ndarray, on: int = on, cycling: bool = cycling, lo: np.ndarray = lo
+                ) -> np.ndarray:
+                    kw = np.maximum(
+                        heat - self.fan_duty(cells_card, cells, fan, water_c, m, self.db), lo
+                    )  # bypass
                     run = kw / least if cycling else on
                     return (
                         cells * cells_card["fan_kw"] * fan**3 + (fixed * cap * run + (1 - fixed) * kw) / cop
@@ -270,7 +274,7 @@ class Hall:
                     self._speed(cells_card, cells, heat - lo, water_c, m),
                 )
                 d_a = self.fan_duty(cells_card, cells, a, water_c, m, self.db)
-                ok = (d_a >= heat - hi - 1e-6) & (d_a <= heat - lo + 1e-6)
+                ok = (d_a >= heat - hi - 1e-6) & (lo <= heat)
                 for _ in range(80):
                     x, y = a + (b - a) / 3, b - (b - a) / 3
                     left = power(x) < power(y)

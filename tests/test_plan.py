@@ -76,8 +76,7 @@ def test_an_unbounded_model_proves_nothing() -> None:
 def test_rows_of_every_sense_reach_the_solver() -> None:
     lp, variables = highs.compiled(knapsack())
     found = {
-        name: (low, high)
-        for name, low, high in zip(lp.row_names_, lp.row_lower_, lp.row_upper_, strict=True)
+        name: (low, high) for name, low, high in zip(lp.row_names_, lp.row_lower_, lp.row_upper_, strict=True)
     }
     assert len(variables) == 13
     assert found["room"] == (-math.inf, 31.5)

@@ -41,7 +41,7 @@ class Buffer:
             "rise_k_per_s": given["heat_kw"] / held,
         }
 
-    # plan
+    # plan: a volume from the site's list, at least what the chillers' loop asks for (Chiller.loop_min_l)
 
     # plant
     def rate(self, out_c: Value, in_c: Value, flow_kg_per_s: Value, kj_per_k: Value) -> Value:

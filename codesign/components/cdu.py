@@ -127,7 +127,7 @@ class CDU:
             "pump_kw": self.pump_kw(tcs),
         }
 
-    # plan
+    # plan: exact table over the count; at a fixed setting flow, duty and pump power follow from it
 
     # plant
     def rate(

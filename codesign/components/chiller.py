@@ -116,7 +116,15 @@ class Chiller:
             "dry_bulb_c_beyond_range": beyond.get("dry_bulb_c", 0.0),
         }
 
-    # plan
+    # plan: power is affine in machines on and duty, so the rows are exact; one may cycle below its least load
+    def power_line(self, leaving_c: float, dry_bulb_c: float) -> tuple[float, float]:
+        """Power of a running machine without load [kW], and power per duty [kW/kW]."""
+        idle_kw = float(self.power_kw(0.0, 1, leaving_c, dry_bulb_c))
+        return idle_kw, float(self.power_kw(1.0, 0, leaving_c, dry_bulb_c))
+
+    def loop_min_l(self, count: float) -> float:
+        """Least water volume of the loop of `count` machines, l."""
+        return self.loop_l_per_kw_min * count * self.capacity_kw
 
     # plant
     def heat_kj_per_k(self, count: Value, pipe_l: float) -> Value:

@@ -21,10 +21,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from codesign.components.base import fws_kw_per_k, point, water_kj_per_k
 from codesign.smooth import Value, bisect, crossflow_duty, floored, smooth_max, smooth_min
+from codesign.tangents import parametric_tangents
 
 BYPASS_WIDTH_K = 0.1
+SPEED_STEP = 1e-4  # of the slopes of the supporting lines
 """Rounding of the bypass, K: bias 25 W per MW at 10 K of initial temperature difference."""
 
 
@@ -120,7 +124,21 @@ class DryCooler:
             "fan_power_kw": self.fan_power_kw(given["fan_pu"]),
         }
 
-    # plan
+    # plan: fan power is convex in the duty (cube of the speed, duty concave in it): supporting lines, outer
+    def fan_lines(
+        self,
+        fan_pu: np.ndarray,
+        water_in_c: float,
+        dry_bulb_c: float,
+        water_kg_per_s: float,
+        air_density_pu: float = 1.0,
+    ) -> list[tuple[float, float]]:
+        """Lines (kW per kW, kW) that support one cell's fan power over its duty, at the given speeds."""
+        given = (water_in_c, dry_bulb_c, water_kg_per_s, air_density_pu)
+        below, above = np.maximum(fan_pu - SPEED_STEP, 0.0), np.minimum(fan_pu + SPEED_STEP, 1.0)
+        rise = self.duty_kw(above, *given) - self.duty_kw(below, *given)
+        slope = (self.fan_power_kw(above) - self.fan_power_kw(below)) / rise
+        return parametric_tangents(self.duty_kw(fan_pu, *given), self.fan_power_kw(fan_pu), slope)
 
     # plant
     def heat_kj_per_k(self, count: Value, pipe_l: float) -> Value:

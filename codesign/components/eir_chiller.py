@@ -153,7 +153,7 @@ class EirChiller:
             "entering_c_beyond_range": beyond.get("entering_c", 0.0),
         }
 
-    # plan
+    # plan: exact table over the counts of fan walls and machines; nothing is chosen by the hour
 
     # plant: the water of the evaporator is part of the fan wall's loop
 

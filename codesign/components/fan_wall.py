@@ -105,7 +105,7 @@ class FanWall:
             "required_fan_pu": self.required_fan_pu(heat, 1.0, water, given["supply_air_max_c"]),
         }
 
-    # plan
+    # plan: exact table over the count at the slowest speed that holds the cold aisle
 
     # plant
     def rate(

@@ -46,7 +46,7 @@ class FwsPump:
         """The group at a point: flow_kg_per_s."""
         return {"pump_kw": self.pump_kw(**point(at, flow_kg_per_s=self.flow_reference_kg_per_s))}
 
-    # plan
+    # plan: power is an exact table over the number of CDUs; the rating carries the flow of the worst outage
 
     # plant
     def rate(self, flow_kg_per_s: Value, command_kg_per_s: Value) -> Value:

@@ -143,7 +143,7 @@ class Rack:
             "leakage_kw": self.leakage_kw(die),
         }
 
-    # plan
+    # plan: constants at a fixed setting; power at the mean level, flow at the highest
 
     # plant
     def rate(

@@ -59,7 +59,7 @@ class Storage:
             "capex_usd": self.capex_usd(given["power_mw"], energy),
         }
 
-    # plan
+    # plan: exact rows at fixed efficiencies: balance, power, usable energy, rate, cycles a year
 
     # plant
     def rate(self, soc_mwh: Value, charge_mw: Value, discharge_mw: Value) -> Value:

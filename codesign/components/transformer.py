@@ -15,13 +15,14 @@ load.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from codesign.components.base import point
 from codesign.smooth import Value, bisect, smooth_max
+from codesign.tangents import chord, tangents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,16 @@ class Transformer:
             **self.steady(**given),
         }
 
-    # plan
+    # plan: losses are convex in the load: supporting lines, outer, under a chord
+    def loss_lines(
+        self, units: int, power_factor: float, at_mw: Sequence[float], low_mw: float, high_mw: float
+    ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
+        """Lines (MW per MW, MW) that support the losses of `units` over the load, and the chord above."""
+
+        def loss_mw(load_mw: float) -> float:
+            return float(self.loss_kw(load_mw / power_factor, units)) / 1e3
+
+        return tangents(loss_mw, at_mw, low_mw, high_mw), chord(loss_mw, low_mw, high_mw)
 
     # plant
     def rate(self, state: Mapping[str, Value], load_pu: Value, ambient_c: Value) -> dict[str, Value]:

@@ -13,7 +13,6 @@ from codesign.planning.menus import unit_menu
 from codesign.planning.rows import Menu, Rows
 from codesign.planning.storage import FastStorage
 from codesign.site import Site
-from codesign.tangents import chord, tangents
 
 LOAD_POINTS = 24
 
@@ -89,13 +88,8 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
         rows.exact("carried_least", carried[option] >= low * pick)
         rows.exact("carried_most", carried[option] <= high * pick)
         rows.exact("hot_spot", carried[option] <= units * allowed * part.rating_mva * pf * pick)
-
-        def loss_mw(mw: float, part: Any = part, units: int = units, pf: float = pf) -> float:
-            return float(part.loss_kw(mw / pf, units)) / 1e3
-
         at = [*np.linspace(low, high, LOAD_POINTS), *loads.get((option, h), [])]
-        lines[option] = tangents(loss_mw, at, low, high)
-        chords[option] = chord(loss_mw, low, high)
+        lines[option], chords[option] = part.loss_lines(units, pf, at, low, high)
     for i in range(max(len(each) for each in lines.values())):
         picked = {o: each[min(i, len(each) - 1)] for o, each in lines.items()}
         rows.outer("transformer_loss", loss >= _on(picked, carried, menu))

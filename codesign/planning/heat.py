@@ -17,7 +17,6 @@ from codesign.design import Setting
 from codesign.planning.menus import amount_menu, unit_menu
 from codesign.planning.rows import Menu, Rows
 from codesign.site import Site
-from codesign.tangents import parametric_tangents
 
 FAN_POINTS = np.array([0.0, 0.08, 0.16, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.93, 1.0])
 
@@ -38,20 +37,26 @@ class Cells:
         duty = cell.duty_kw(fan_pu, self.point.return_c, db, water, climate.air_density_pu(self.site))
         return self.count * duty, self.count * cell.fan_power_kw(fan_pu)
 
-    def range_kw(self, h: int) -> tuple[float, float]:
-        """Return the duty with fans off and at full speed."""
-        duty, _ = self.at(np.array([0.0, 1.0]), h)
-        return float(duty[0]), float(duty[1])
+    def most_kw(self, h: int) -> float:
+        """Return the duty at full speed."""
+        return float(self.at(np.array([1.0]), h)[0][0])
 
     def speed_pu(self, duty_kw: float, h: int) -> float:
         """Return the fan speed of a duty."""
         return float(steady.inverse(lambda fan: self.at(fan, h)[0], np.array([duty_kw]))[0])
 
+    def lines(self, more_pu: np.ndarray, h: int) -> list[tuple[float, float]]:
+        """Return (kW per kW, kW) of the lines that support the fan power, at FAN_POINTS and more."""
+        cell = catalogue.build(self.site, "dry_cooler", self.card)
+        db, water = float(climate.hours(self.site).dry_bulb_c[h]), self.point.flow_kg_per_s / self.count
+        speeds, density = np.concatenate([FAN_POINTS, more_pu]), climate.air_density_pu(self.site)
+        each = cell.fan_lines(speeds, self.point.return_c, db, water, density)
+        return [(slope, self.count * intercept) for slope, intercept in each]
+
     def chord(self, h: int) -> tuple[float, float]:
         """Return (kW per kW, kW) of the line that the fan power stays below."""
-        duty, power = self.at(np.array([0.0, 1.0]), h)
-        slope = float((power[1] - power[0]) / (duty[1] - duty[0]))
-        return slope, float(power[0] - slope * duty[0])
+        duty, power = self.at(np.array([1.0]), h)
+        return float(power[0] / duty[0]), 0.0
 
 
 @dataclass(slots=True)
@@ -91,15 +96,10 @@ def plan(
     path = HeatPath(cdu, cells, machines, cdu_flow, fws_pump, buffer, [], pair, {})
     rows.exact(
         "loop_volume",
-        1e3 * buffer >= machines.total(lambda o: _loop_l(site, o)),
+        1e3 * buffer >= machines.total(lambda o: catalogue.build(site, "chiller", o[0]).loop_min_l(o[1])),
     )
     _rejection(rows, site, setting, path, points, speeds)
     return path
-
-
-def _loop_l(site: Site, option: tuple[str, int]) -> float:
-    machine = catalogue.build(site, "chiller", option[0])
-    return machine.loop_l_per_kw_min * machine.capacity_kw * option[1]
 
 
 def _outage(site: Site, equipment: str) -> int:
@@ -156,9 +156,9 @@ def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points:
     }
     for h in range(len(hours.dry_bulb_c)):
         caps = {o: _capacity_kw(site, o[0], setting, h) for o in path.chiller.picks}
-        ranges = {pair: table.range_kw(h) for pair, table in tables.items()}
+        most_kw = {pair: table.most_kw(h) for pair, table in tables.items()}
         for pair, pick in pairs.items():
-            path.duty[*pair, h] = _duty(rows, pick, *ranges[pair])
+            path.duty[*pair, h] = _duty(rows, pick, most_kw[pair])
         fan = rows.amount("fan_kw")
         path.fan.append(fan)
         _fan_lines(rows, pairs, path, tables, speeds, fan, h)
@@ -166,7 +166,7 @@ def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points:
         chiller_kw, chiller_power = _chillers(rows, site, setting, path.chiller, h)
         rows.exact("heat_balance", sum(path.duty[*pair, h] for pair in pairs) + chiller_kw == need)
         for cells_most, machines_out in (
-            ({pair: most for pair, (_, most) in ranges.items()}, out),
+            (most_kw, out),
             ({pair: each[h] for pair, each in fewer.items()}, 0),
         ):
             most = sum(cells_most[pair] * pick for pair, pick in pairs.items())
@@ -183,18 +183,17 @@ def _capacity_kw(site: Site, card: str, setting: Setting, h: int) -> float:
     return float(machine.capacity_at_kw(setting.fws_supply_c, climate.hours(site).dry_bulb_c[h]))
 
 
-def _duty(rows: Rows, pick: Any, least_kw: float, most_kw: float) -> Any:
-    """Duty of one pair of counts: 0 unless picked, else between fans off and fans at full speed."""
+def _duty(rows: Rows, pick: Any, most_kw: float) -> Any:
+    """Duty of one pair of counts: 0 unless picked, at most that of full speed; a bypass takes the rest."""
     duty = rows.amount("dry_cooler_kw")
     rows.exact("dry_cooler_most", duty <= most_kw * pick)
-    rows.exact("dry_cooler_least", duty >= least_kw * pick)
     return duty
 
 
 def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[Any, Any],
                speeds: dict[Any, list[float]], fan: Any, h: int) -> None:  # fmt: skip
     """Fan power above every supporting line of the pair picked (the others have duty 0 and pick 0)."""
-    lines = {pair: _lines(tables[pair], h, np.array(speeds.get((*pair, h), []))) for pair in pairs}
+    lines = {pair: tables[pair].lines(np.array(speeds.get((*pair, h), [])), h) for pair in pairs}
     for i in range(max(len(each) for each in lines.values())):
         terms = [
             (lines[pair][min(i, len(lines[pair]) - 1)], path.duty[*pair, h], pick)
@@ -205,16 +204,6 @@ def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[A
     rows.outer("fan_power_chord", fan <= sum(
         chords[pair][0] * path.duty[*pair, h] + chords[pair][1] * pick for pair, pick in pairs.items()
     ))  # fmt: skip
-
-
-def _lines(table: Cells, h: int, more: np.ndarray) -> list[tuple[float, float]]:
-    """Return (kW per kW, kW) of the supporting lines of fan power over duty at FAN_POINTS and more speeds."""
-    speeds = np.concatenate([FAN_POINTS, more])
-    duty, power = table.at(speeds, h)
-    step = 1e-4
-    below, above = np.maximum(speeds - step, 0.0), np.minimum(speeds + step, 1.0)
-    (duty_low, power_low), (duty_high, power_high) = table.at(below, h), table.at(above, h)
-    return parametric_tangents(duty, power, (power_high - power_low) / (duty_high - duty_low))
 
 
 def _chillers(rows: Rows, site: Site, setting: Setting, menu: Menu, h: int) -> tuple[Any, Any]:
@@ -232,8 +221,7 @@ def _chillers(rows: Rows, site: Site, setting: Setting, menu: Menu, h: int) -> t
             continue
         cap = float(machine.capacity_at_kw(leaving, db))
         least = machine.load_min_pu * cap
-        idle = float(machine.power_kw(0.0, 1, leaving, db))
-        slope = (float(machine.power_kw(cap, 1, leaving, db)) - idle) / cap
+        idle, slope = machine.power_line(leaving, float(db))
         on, cycles = rows.count("chillers_on", most), rows.count("chiller_cycles", 1)
         cycling, kw = rows.amount("cycling_pu", 0.0, 1.0), rows.amount("chiller_kw")
         installed = sum(count * pick for (name, count), pick in menu.picks.items() if name == card)
