@@ -230,6 +230,8 @@ def _margins(check: Check) -> Iterator[str]:
     for run in check.scenarios:
         if run.status != "complete":
             yield f"  {run.id}: {run.status}"
+        for name, steps in run.out_of_range.items():
+            yield f"  {run.id}: {name} beyond its card's range, held at the end, in {steps} steps"
 
 
 def _list(title: str, entries: Iterable[str]) -> Iterator[str]:

@@ -34,6 +34,7 @@ MARGIN_PU = 2e-3  # of a limit's natural scale
 BALANCE_PU = 1e-6
 OUTPUT_PU = 1e-6
 RAMP_PU = 1e-3
+BEYOND_K = 1e-3
 
 
 def judge(ledger: Ledger, hall: Hall, check: Check) -> None:
@@ -271,12 +272,27 @@ def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: Scenario
             ledger.breach(
                 "trajectory", place, float(recorded[i, k + 1]), f"{float(path[-1, i, k])!r} integrated"
             )
+    _held(ledger, plant, run)
     dense = {name: path[:, i, :] for i, name in enumerate(names)}
     _heat(ledger, plant, (dense, u, d), p, run)
     _outputs(ledger, plant, p, run)
     found = _margins(plant, (dense, u, d), p, run, step_s)
     found["poi_window"] = _window(hall, run, step_s)
     _compare(ledger, run, found)
+
+
+def _held(ledger: Ledger, plant: Plant, run: ScenarioResult) -> None:
+    """Inputs beyond a card's range are counted as recorded."""
+    found: dict[str, int] = {}
+    for k in range(len(run.time_s)):
+        x = {name: float(values[k]) for name, values in run.states.items()}
+        d = {name: float(values[k]) for name, values in run.disturbances.items()}
+        for name, excess in plant.out_of_range(x, d).items():
+            found[name] = found.get(name, 0) + (abs(excess) > BEYOND_K)
+    told = {name: steps for name, steps in found.items() if steps}
+    ledger.equal(
+        "range", f"{run.id}, inputs held", dict(sorted(run.out_of_range.items())), dict(sorted(told.items()))
+    )
 
 
 def _heat(ledger: Ledger, plant: Plant, at: Parts, p: dict[str, float], run: ScenarioResult) -> None:
