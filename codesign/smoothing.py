@@ -32,6 +32,9 @@ from codesign.site import Site
 
 S_PER_H = 3600.0
 H_PER_YEAR = 8760.0
+TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
+"""Tolerance and method of the dispatch, in turn: the simplex method gives up on a few at the tightest."""
+
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
 
@@ -123,12 +126,15 @@ def dispatch(
         The programme could not be solved (it is elastic, so always feasible).
     """
     lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
-    answer = linprog(
-        lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal), b_eq=lp.equal.rhs,
-        bounds=lp.bounds, method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )  # fmt: skip
-    if answer.status != 0 or answer.x is None:
+    for tolerance, method in TOLERANCES:
+        answer = linprog(
+            lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),
+            b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,
+            options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
+        )  # fmt: skip
+        if answer.status == 0 and answer.x is not None:
+            break
+    else:
         raise SolverError(f"storage dispatch: {answer.message}")
     return lp.read(answer.x)
 

@@ -15,6 +15,8 @@ from codesign.planning.storage import FastStorage
 from codesign.site import Site
 
 LOAD_POINTS = 24
+KW = 1e3
+"""Power rows are in kW: the solver's absolute tolerance on a row is then worth cents a year, not dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,15 @@ def plan(
     other = rows.amount("other_peak_mw", None)
     poi, loads_mw = [], [rows.amount("load_mw") for _ in load_mw]
     for h, load in enumerate(loads_mw):
-        rows.exact("load_balance", load == load_mw[h])
+        rows.exact("load_balance", KW * load == KW * load_mw[h])
         loss = _losses(rows, site, menu, load, range_mw, h, loads)
         power = rows.amount("poi_mw", None)
-        rows.exact("poi_balance", power == load + loss)
-        rows.exact("metered", metered >= power)
+        rows.exact("poi_balance", KW * power == KW * (load + loss))
+        rows.exact("metered", KW * metered >= KW * power)
         rows.exact("other_peak", other >= other_mw[h] + loss)
         rows.cost("energy", float(hours.weight_h_per_year[h] * hours.price_usd_per_mwh[h]) * power)
         poi.append(power)
-    rows.exact("contract", contract >= metered)
+    rows.exact("contract", KW * contract >= KW * metered)
     rows.exact("contract_max", contract <= site.poi.contract_max_mw)
     if "contract.value" in fixed:
         rows.exact("contract_fixed", contract == fixed["contract.value"])
@@ -75,7 +77,7 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
     ambient = float(climate.hours(site).dry_bulb_c[h])
     loss = rows.amount("transformer_loss_mw")
     carried = {option: rows.amount("carried_mw") for option in menu.picks}
-    rows.exact("carried", sum(carried.values()) == load)
+    rows.exact("carried", KW * sum(carried.values()) == KW * load)
     lines, chords = {}, {}
     for (card, units), pick in menu.picks.items():
         part = catalogue.build(site, "transformer", card)
@@ -92,7 +94,7 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
         lines[option], chords[option] = part.loss_lines(units, pf, at, low, high)
     for i in range(max(len(each) for each in lines.values())):
         picked = {o: each[min(i, len(each) - 1)] for o, each in lines.items()}
-        rows.outer("transformer_loss", loss >= _on(picked, carried, menu))
+        rows.outer("transformer_loss", KW * loss >= KW * _on(picked, carried, menu))
     rows.outer("transformer_loss_chord", loss <= _on(chords, carried, menu))
     return loss
 
