@@ -42,9 +42,9 @@ class Teller:
 
     def plan(self, stage: str, best: float, bound: float) -> None:
         """Tell a planning stage's incumbent and bound, million USD a year."""
-        told = [f"best {1e6 * best:,.0f}" if math.isfinite(best) else "no plan yet"]
+        told = [f"best {best:,.0f}" if math.isfinite(best) else "no plan yet"]
         if math.isfinite(bound):
-            told.append(f"bound {1e6 * bound:,.0f}")
+            told.append(f"bound {bound:,.0f}")
         if math.isfinite(best) and math.isfinite(bound) and best:
             told.append(f"gap {1 - bound / best:.2%}")
         self._tell(f"plan, {stage}", ", ".join(told))

@@ -129,7 +129,7 @@ def dispatch(
     for tolerance, method in TOLERANCES:
         answer = linprog(
             lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),
-            b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,
+            b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,  # type: ignore[call-overload]
             options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
         )  # fmt: skip
         if answer.status == 0 and answer.x is not None:

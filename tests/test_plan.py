@@ -107,7 +107,7 @@ def two_rows() -> tuple[Rows, object]:
     x = rows.amount("x", 0.0, 10.0)
     rows.outer("need", x >= 2.0)
     rows.inner("safe", x >= 3.0)
-    rows.cost("x", 1e6 * x)
+    rows.cost("x", 1e3 * x)
     rows.close()
     return rows, x
 
@@ -117,9 +117,9 @@ def test_bound_is_refused_while_an_inner_row_is_active() -> None:
     answer = highs.solve(rows.model)
     assert answer.objective == pytest.approx(3.0)
     with pytest.raises(ValueError, match="outer and exact"):
-        bound.bound_musd(rows, answer)
+        bound.bound_usd(rows, answer)
     drop_inner(rows)
-    assert bound.bound_musd(rows, highs.solve(rows.model)) == pytest.approx(2.0)
+    assert bound.bound_usd(rows, highs.solve(rows.model)) == pytest.approx(2000.0)
 
 
 def test_a_family_of_rows_has_one_kind() -> None:

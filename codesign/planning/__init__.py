@@ -20,7 +20,7 @@ from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
 from codesign.planning import bound, explain, highs, joint
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
-from codesign.planning.rows import bound_rows_only, drop_inner
+from codesign.planning.rows import OBJECTIVE, bound_rows_only, drop_inner
 from codesign.reasons import with_reasons
 from codesign.site import Site
 
@@ -46,8 +46,8 @@ class Cut:
 class Found:
     """What the settings came to so far."""
 
-    bound_musd: float = math.inf
-    model_musd: float = math.inf
+    bound_usd: float = math.inf
+    model_usd: float = math.inf
     setting: Setting | None = None
     sizes: Sizes | None = None
     schedule: Schedule | None = None
@@ -106,7 +106,11 @@ def plan(
         tell = (
             None
             if progress is None
-            else (lambda best, least, s=setting: progress(f"FWS {s.fws_supply_c:g} degC", best, least))
+            else (
+                lambda best, least, s=setting: progress(
+                    f"FWS {s.fws_supply_c:g} degC", best / OBJECTIVE, least / OBJECTIVE
+                )
+            )
         )
         run = Run(site, setting, fixed, gap, max(left, 0.1), log, tell, stop)
         _search(run, cuts, with_bound, found)
@@ -147,7 +151,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
             progress=run.progress, stop=run.stop,
         )  # fmt: skip
         if given is None and bound_rows_only(model.rows):
-            setting_bound = max(setting_bound, bound.bound_musd(model.rows, answer))
+            setting_bound = max(setting_bound, bound.bound_usd(model.rows, answer))
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
             found.unproven = answer.status
         if answer.values is None:
@@ -163,18 +167,18 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
             found.exact is None or exact.cost_usd_per_year <= found.exact.cost_usd_per_year * (1 + 1e-9)
         ):
             found.exact, found.sizes, found.schedule, found.setting = exact, sizes, schedule, run.setting
-            found.model_musd = answer.objective
+            found.model_usd = answer.objective / OBJECTIVE
         if (
             answer.status is not Status.OPTIMAL
-            or 1e-6 * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective
+            or OBJECTIVE * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective
         ):
             break
-        if found.exact is not None and setting_bound >= 1e-6 * found.exact.cost_usd_per_year:
+        if found.exact is not None and setting_bound >= found.exact.cost_usd_per_year:
             break
         _sharpen(model, points, answer, sizes, exact)
         start = answer.by_name
     if with_bound:
-        found.bound_musd = min(found.bound_musd, setting_bound)
+        found.bound_usd = min(found.bound_usd, setting_bound)
 
 
 def _shifts(site: Site) -> bool:
@@ -228,12 +232,12 @@ def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Sett
     if found.unproven is not None:
         outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
         reason = "stopped early: the best plan found so far; transients not checked"
-    known = math.isfinite(found.bound_musd)
+    known = math.isfinite(found.bound_usd)
     result = Plan(
         outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
         schedule=found.schedule, dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
-        cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=1e6 * found.model_musd,
-        bound_usd_per_year=min(1e6 * found.bound_musd, exact.cost_usd_per_year) if known else None,
+        cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=found.model_usd,
+        bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,
         fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd,
         seconds=seconds,
     )  # fmt: skip

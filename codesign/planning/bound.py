@@ -10,12 +10,12 @@ from codesign import climate, steady
 from codesign.design import Setting
 from codesign.evaluation import MONTHS
 from codesign.planning.highs import Solution
-from codesign.planning.rows import Rows, bound_rows_only
+from codesign.planning.rows import OBJECTIVE, Rows, bound_rows_only
 from codesign.site import Site
 
 
-def bound_musd(rows: Rows, solution: Solution) -> float:
-    """Return the dual bound of a solved model [million USD a year].
+def bound_usd(rows: Rows, solution: Solution) -> float:
+    """Return the dual bound of a solved model [USD a year].
 
     Raises
     ------
@@ -24,7 +24,7 @@ def bound_musd(rows: Rows, solution: Solution) -> float:
     """
     if not bound_rows_only(rows):
         raise ValueError("a bound is read from outer and exact rows only")
-    return solution.bound
+    return solution.bound / OBJECTIVE
 
 
 def unavoidable_usd_per_year(site: Site, settings: Iterable[Setting]) -> float:

@@ -22,6 +22,10 @@ class Kind(StrEnum):
     INNER = "inner"
 
 
+OBJECTIVE = 1e-3
+"""Objective per USD. HiGHS prunes what is better by less than its feasibility tolerance, 1e-6 in the objective's unit: in
+thousand USD that is a tenth of a cent a year, in million USD it was a dollar."""
+
 BOUND_KINDS = frozenset({Kind.OUTER, Kind.EXACT})
 
 
@@ -88,8 +92,8 @@ class Rows:
         self.costs[name] = self.costs.get(name, 0.0) + usd_per_year
 
     def close(self) -> pyo.ConcreteModel:
-        """Set the objective, in million USD a year, and return the model."""
-        self.model.annual_cost_musd = pyo.Objective(expr=sum(self.costs.values()) * 1e-6)
+        """Set the objective, in thousand USD a year, and return the model."""
+        self.model.annual_cost_kusd = pyo.Objective(expr=sum(self.costs.values()) * OBJECTIVE)
         return self.model
 
     @property
