@@ -19,7 +19,7 @@ def toy() -> Site:
 
 def test_the_hottest_hour_pairs_with_its_price(toy: Site) -> None:
     """17:00 at UTC-5 is 22:00 UTC: 43.0 degC and 831.805 USD/MWh, as in the files."""
-    hours = climate.hours(toy)
+    hours = climate.hours(toy.with_({"clock.hour_step_h": 1}))
     (at,) = np.flatnonzero((hours.date == "2023-08-18") & (hours.hour_of_day == 17.0))
     assert hours.dry_bulb_c[at] == hours.dry_bulb_c.max() == 43.0
     assert climate.stamp(int(hours.utc[at]), 0.0) == "2023-08-18T22:00"

@@ -120,31 +120,36 @@ def solve(
         HiGHS refused an input or ended in a status that proves nothing.
     """
     lp, variables = compiled(model)
+    began = time.perf_counter()
+    for seed, first in ((0, start), (1, None)):  # a run that fails is tried once more, without its start
+        left = time_limit_s - (time.perf_counter() - began)
+        highs = _loaded(lp, gap=gap, time_limit_s=max(left, 0.0), seed=seed, log=log)
+        if first:
+            known = [(column, first[v.name]) for column, v in enumerate(variables) if v.name in first]
+            columns = np.array([column for column, _ in known], dtype=np.int32)
+            highs.setSolution(len(known), columns, np.array([value for _, value in known]))
+        if progress is not None:
+            _listen(highs, progress)
+        if stop is not None:
+            _heed(highs, stop)
+        if highs.run() != highspy.HighsStatus.kError:
+            return _answer(highs, variables, time.perf_counter() - began)
+    raise SolverError("HiGHS run answered kError, twice")
+
+
+def _loaded(lp: highspy.HighsLp, *, gap: float, time_limit_s: float, seed: int, log: bool) -> highspy.Highs:
     highs = highspy.Highs()
     for option, value in (
         ("output_flag", log),
         ("threads", 1),
+        ("random_seed", seed),
         ("mip_rel_gap", gap),
         ("mip_abs_gap", 0.0),
         ("time_limit", time_limit_s),
     ):
         checked(highs.setOptionValue(option, value), f"setOptionValue({option})")
     checked(highs.passModel(lp), "passModel")
-    if start:
-        known = [(column, start[v.name]) for column, v in enumerate(variables) if v.name in start]
-        highs.setSolution(
-            len(known), np.array([c for c, _ in known], dtype=np.int32), np.array([x for _, x in known])
-        )
-    if progress is not None:
-        _listen(highs, progress)
-    if stop is not None:
-        _heed(highs, stop)
-    began = time.perf_counter()
-    status = highs.run()
-    seconds = time.perf_counter() - began
-    if status == highspy.HighsStatus.kError:
-        raise SolverError("HiGHS run answered kError")
-    return _answer(highs, variables, seconds)
+    return highs
 
 
 def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> Solution:

@@ -23,8 +23,8 @@ class Kind(StrEnum):
 
 
 OBJECTIVE = 1e-3
-"""Objective per USD. HiGHS prunes what is better by less than its feasibility tolerance, 1e-6 in the objective's unit: in
-thousand USD that is a tenth of a cent a year, in million USD it was a dollar."""
+"""Objective per USD. HiGHS prunes what is better by less than its feasibility tolerance, 1e-6 in the
+objective's unit: in thousand USD that is a tenth of a cent a year, in million USD it was a dollar."""
 
 BOUND_KINDS = frozenset({Kind.OUTER, Kind.EXACT})
 
