@@ -30,7 +30,7 @@ def test_the_hottest_hour_pairs_with_its_price(toy: Site) -> None:
 
 
 def test_one_entry_an_hour_of_a_day(toy: Site) -> None:
-    hours = climate.hours(toy)
+    hours = climate.hours(toy.with_({"clock.hour_step_h": 1}))
     assert len(hours) == 72
     assert hours.hour_of_day.tolist() == 3 * [float(h) for h in range(24)]
     assert hours.day_index.tolist() == [i for i in range(3) for _ in range(24)]
