@@ -91,7 +91,7 @@ def test_start_is_accepted() -> None:
     assert again.objective == pytest.approx(first.objective, abs=1e-9)
 
 
-def test_a_solver_with_the_known_wrong_optimum_is_refused() -> None:
+def test_the_installed_highs_is_not_of_the_release_with_wrong_optima() -> None:
     """HiGHS issue 2975: presolve of 1.14 answers 99999 instead of 20; the range of versions leaves it out."""
     import highspy
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from codesign import evaluation, steady
 from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
+from codesign.errors import SolverError
 from codesign.planning import bound, explain, highs, joint
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -27,6 +28,9 @@ from codesign.site import Site
 SHARPENED = 2e-9
 """Relative difference of exact and model cost at which the curves are sharp enough."""
 MOST_ROUNDS = 12
+BOUND_ROUNDING = 1e-6
+"""A bound above the cost of a plan by more, relatively, is wrong and refused."""
+NOT_FOUND = "a relaxation has a solution, but no plan was found that holds exactly; infeasible is not proven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Found:
     schedule: Schedule | None = None
     exact: evaluation.Evaluation | None = None
     unproven: Status | None = None
+    relaxation_feasible: bool = False
 
 
 def plan(
@@ -156,6 +161,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
             found.unproven = answer.status
         if answer.values is None:
             break
+        found.relaxation_feasible = True
         sizes, schedule = joint.read(model, answer)
         if given is None and _shifts(run.site):
             given, start = schedule, None
@@ -215,9 +221,11 @@ def _sharpen(
 def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],
           stop: Callable[[], bool] | None, seconds: float) -> Plan:  # fmt: skip
     """No plan: proven infeasible with the reason, or stopped too early to say."""
-    if found.unproven is None:
+    if found.unproven is None and not found.relaxation_feasible:
         reason = explain.reason(site, fixed, faults, solved, stop)
         return Plan(outcome=Outcome.INFEASIBLE, reason=reason, site_name=site.name, seconds=seconds)
+    if found.unproven is None:
+        return Plan(outcome=Outcome.NOT_CERTIFIED, reason=NOT_FOUND, site_name=site.name, seconds=seconds)
     outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
     return Plan(
         outcome=outcome, reason="stopped before any plan was found", site_name=site.name, seconds=seconds
@@ -233,11 +241,15 @@ def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Sett
         outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
         reason = "stopped early: the best plan found so far; transients not checked"
     known = math.isfinite(found.bound_usd)
+    if known and found.bound_usd > exact.cost_usd_per_year * (1 + BOUND_ROUNDING):
+        raise SolverError(
+            f"bound {found.bound_usd:.9g} above the cost {exact.cost_usd_per_year:.9g} of a plan"
+        )
     result = Plan(
         outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
         schedule=found.schedule, dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
         cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=found.model_usd,
-        bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,
+        bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,  # rounding only
         fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd,
         seconds=seconds,
     )  # fmt: skip
