@@ -90,15 +90,3 @@ def read(site: Site, offsets: Offsets, values: Any) -> Schedule:
         copies = [place for place, n in zip(places, counts, strict=False) for _ in range(n)]
         assignments += [workload.assignment(site, name, copy, place) for copy, place in enumerate(copies)]
     return Schedule(assignments)
-
-
-def fixed_start(site: Site, offsets: Offsets, schedule: Schedule) -> dict[int, float]:
-    """Return the counts of a schedule as a MIP start."""
-    start = {id(column): 0.0 for column in offsets.count.values()}
-    for a in schedule:
-        if not site.jobs[a.job].locked:
-            continue
-        for q, place in enumerate(workload.placements(site, a.job)):
-            if workload.assignment(site, a.job, a.copy, place) == a:
-                start[id(offsets.count[a.job, q])] += 1.0
-    return start
