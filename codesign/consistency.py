@@ -278,7 +278,7 @@ def _overrides(site: Any, _: Tables) -> Found:
 
 def _scenarios(site: Any, _: Tables) -> Found:
     for name, scenario in site.scenarios:
-        at_s = getattr(scenario, "at_s", 0.0)
+        at_s = getattr(scenario, "at_s", None) or 0.0
         if at_s >= scenario.duration_s:
             yield _fault(f"scenarios.{name}.at_s", at_s, f"below duration_s = {scenario.duration_s:g} [s]")
     job = site.scenarios.job_abort_restart.job

@@ -322,7 +322,8 @@ class JobAbortRestart(Model):
     """A job (by default the largest) falls to its idle level and comes back."""
 
     job: Name | None = None
-    at_s: Wait = 20.0
+    at_s: Wait | None = None
+    """By default where stop and return are farthest from planned events: one fault at a time."""
     off_s: Seconds = 40.0
     duration_s: Seconds = 100.0
 

@@ -147,6 +147,29 @@ def mean_level(job: Any, site: Site) -> float:
     return float(_level(site, name, placements(site, name)[0]).mean())
 
 
+def quiet_moment_s(site: Site, schedule: Schedule, off_s: float, duration_s: float) -> float:
+    """Return the moment at which a job that is off for off_s comes least close to any planned event [s].
+
+    It maximises the least distance, on the macro clock, of the stop and of the return to any event's start or
+    end, and to the beginning and end of the duration; the earliest of equals.
+    """
+    step, macro_s = site.clock.step_s, site.clock.macro_s
+    edges = []
+    for assigned in schedule:
+        length_s = {event.kind: (event.duration_s, event.interval_s) for event in site.jobs[assigned.job].events}
+        for kind, start in assigned.events:
+            held_s, interval_s = length_s[kind]
+            turns = interval_s * np.arange(round(macro_s / interval_s))
+            edges += [*(start + turns), *(start + held_s + turns)]
+    stop_s = step * np.arange(max(math.floor((duration_s - off_s) / step + 1e-9), 0) + 1)
+    least = np.minimum(stop_s, duration_s - off_s - stop_s)
+    for moment in (stop_s, stop_s + off_s):
+        for edge in edges:
+            apart = (moment - edge) % macro_s
+            least = np.minimum(least, np.minimum(apart, macro_s - apart))
+    return float(stop_s[int(np.argmax(np.round(least / step, 6)))])
+
+
 # window rule
 
 

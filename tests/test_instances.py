@@ -124,6 +124,32 @@ def test_ten_per_cent_less_breaks_too_where_the_size_is_an_amount(design: Design
         assert any(row.limit == size.set_by.split(" @ ")[0] and row.margin < 0.0 for row in margins), name
 
 
+def test_a_standard_rating_has_room_and_the_next_one_down_has_none(design: Design) -> None:
+    """Ten per cent less rating would hold the need; what is on offer below it does not."""
+    size = design.sizes["transformer"]
+    if not size.set_by.startswith("standard rating: "):
+        return
+    rated = float(codesign.card("transformer", str(size.card)).parameters["rating_mva"])
+    lower = design.site.with_({f"cards.transformer.{size.card}.rating_mva": 0.9 * rated})
+    assert all(row.margin >= 0.0 for row in static_margins(lower, design.plan) if row.limit == "hot_spot")
+    on_offer = {
+        str(card): float(codesign.card("transformer", str(card)).parameters["rating_mva"])
+        for card in design.site.equipment.transformer.cards
+    }
+    next_down = max((card for card in on_offer if on_offer[card] < rated), key=lambda card: on_offer[card])
+    changed = design.with_({"sizes.transformer.card": next_down})
+    limit = size.set_by.removeprefix("standard rating: ")
+    assert any(row.limit == limit and row.margin < 0.0 for row in static_margins(changed.site, changed.plan))
+
+
+def test_every_kind_of_reason_occurs() -> None:
+    said = {size.set_by for name in SOLVED for size in Design.load(DESIGNS / name).sizes.values()}
+    assert "economic" in said
+    assert any(reason.startswith("standard rating: ") for reason in said)
+    assert any(reason.endswith("@ static") for reason in said)
+    assert any(reason.endswith("@ chiller_trip") for reason in said)
+
+
 @pytest.mark.slow
 def test_less_of_a_size_that_a_transient_set_breaks_it(design: Design) -> None:
     for name, size in design.sizes.items():

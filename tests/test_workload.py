@@ -256,6 +256,20 @@ def test_window_range_is_the_brute_one(window_s: float, step_s: float, periodic:
     assert workload.window_range_mw(y, window_s, step_s, periodic=periodic) == worst
 
 
+def test_the_quiet_moment_is_the_brute_one(toy: Site) -> None:
+    """Every stop on a fine grid: none keeps farther from events, the beginning and the end."""
+    slots = [workload.Placement(0.0, (0.0,)), workload.Placement(4.0, (60.0,))]
+    schedule = tuple(workload.assignment(toy, "pretrain", copy, place) for copy, place in enumerate(slots))
+    edges = [start + add for a in schedule for _, start in a.events for add in (0.0, 16.0)]
+
+    def apart(stop: float) -> float:
+        around = [abs((moment - edge + 50) % 100 - 50) for moment in (stop, stop + 40) for edge in edges]
+        return min(*around, stop, 60 - stop)
+
+    found = workload.quiet_moment_s(toy, schedule, 40.0, 100.0)
+    assert apart(found) == max(apart(float(stop)) for stop in range(61))
+
+
 def test_window_of_the_draft_rule(toy: Site) -> None:
     assert workload.window_limit_mw(toy) == pytest.approx(0.2, rel=1e-15)
     assert workload.window_steps(toy) == 5

@@ -138,7 +138,10 @@ def _job_abort_restart(hall: Hall, asked: Any, time_s: Array, step_s: float, giv
     jobs = hall.site.jobs
     largest = max(job.racks for job in jobs.values())
     name = asked.job or next(name for name, job in jobs.items() if job.racks == largest)
-    gone = (time_s > asked.at_s - 1e-9) & (time_s < asked.at_s + asked.off_s - 1e-9)
+    at_s = asked.at_s
+    if at_s is None:
+        at_s = workload.quiet_moment_s(hall.site, hall.plan.schedule, asked.off_s, asked.duration_s)
+    gone = (time_s > at_s - 1e-9) & (time_s < at_s + asked.off_s - 1e-9)
     column = f"{name}_0.level_pu"
     given[column] = np.where(gone, jobs[name].idle_pu * jobs[name].plateau_pu, given[column])
 

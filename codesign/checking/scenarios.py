@@ -4,7 +4,7 @@ scenario            load             what happens
 nominal_hot         waveforms        nothing
 chiller_trip        cycle mean       running trim chillers lost for off_s, then reload linearly over reload_s
 cdu_pump_trip       waveforms        one CDU's pump coasts down; its standby starts after a delay, with a ramp
-job_abort_restart   waveforms        one job drops to idle_pu, returns after off_s with its profile
+job_abort_restart   waveforms        one job drops to idle_pu, away from planned events; returns after off_s
 
 All at the hottest hour of the plan: chiller_trip in steps of 5 s, the others in equal parts, at most 0.5 s
 long, of the clock's step. Schedule and weather are known ahead; a fault from the step at which it happens,
@@ -88,9 +88,12 @@ def _cdu_pump_trip(site: Site, plan: Plan, start: Start) -> Timeline:
 def _job_abort_restart(site: Site, plan: Plan, start: Start) -> Timeline:
     scenario = site.scenarios.job_abort_restart
     job = scenario.job or max(site.jobs, key=lambda name: site.jobs[name].racks)
+    at_s = scenario.at_s
+    if at_s is None:
+        at_s = workload.quiet_moment_s(site, plan.schedule, scenario.off_s, scenario.duration_s)
 
     def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
-        gone = (time_s >= scenario.at_s - 1e-9) & (time_s < scenario.at_s + scenario.off_s - 1e-9)
+        gone = (time_s >= at_s - 1e-9) & (time_s < at_s + scenario.off_s - 1e-9)
         idle_pu = site.jobs[job].idle_pu * site.jobs[job].plateau_pu
         actual[gone, _column(start, f"{group(job, 0)}.level_pu")] = idle_pu
 
