@@ -25,19 +25,21 @@ if TYPE_CHECKING:
     from codesign.errors import SolverError as SolverError
     from codesign.planning import plan as plan
     from codesign.refining import solve as solve
+    from codesign.reporting import report as report
     from codesign.site import Site as Site
     from codesign.site import load as load
 
 _HOMES = {
     "Site": "site", "load": "site", "cards": "catalogue", "card": "catalogue",
     "plan": "planning", "check": "checking", "solve": "refining", "audit": "auditing",
+    "report": "reporting",
     "Plan": "design", "Check": "design", "Design": "design", "Audit": "design", "Outcome": "design",
     "CodesignError": "errors", "InputError": "errors", "SolverError": "errors",
 }  # fmt: skip
 
 __all__ = [  # noqa: RUF022  nouns, verbs, errors
     "Site", "Plan", "Check", "Design", "Audit", "Outcome",
-    "load", "plan", "check", "solve", "audit", "cards", "card",
+    "load", "plan", "check", "solve", "audit", "report", "cards", "card",
     "CodesignError", "InputError", "SolverError",
 ]  # fmt: skip
 
