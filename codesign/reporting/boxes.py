@@ -11,7 +11,7 @@ from codesign.reporting.text import TIMES, quantity, where, words, worst_of_each
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a box; `kind` is its style: title, size, note, margin, tight (no margin left), broken."""
+    """One line of a box; kind: title, size, note, head, margin, tight (nothing left), broken."""
 
     text: str
     kind: str
@@ -99,7 +99,7 @@ def _size(name: str, size: Size, several: bool) -> Iterator[Line]:
     label = words(name) if named else what + (size.card or words(name))
     yield Line(label, "size", quantity(size.value, size.unit))
     if size.set_by:
-        yield Line(f"set by {words(size.set_by).removesuffix(' @ static')}", "note")
+        yield Line(f"set by {words(size.set_by.removesuffix(' @ static'))}", "note")
 
 
 def _racks(design: Design) -> Iterator[Line]:
@@ -111,6 +111,8 @@ def _racks(design: Design) -> Iterator[Line]:
 
 
 def _margins(rows: list[Margin]) -> Iterator[Line]:
+    if rows:
+        yield Line("worst margins", "head")
     for row in worst_of_each(rows):
         kind = "broken" if row.margin < 0.0 else "tight" if row.margin == 0.0 else "margin"
         name = words(row.limit) + (" broken" if kind == "broken" else "")

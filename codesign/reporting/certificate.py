@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from codesign.answer import binding
-from codesign.design import Design, Outcome
-from codesign.reporting.text import escaped, number, quantity, share, unit, usd, where, words, worst_of_each
+from codesign.design import Design, Margin, Outcome
+from codesign.reporting.text import escaped, number, quantity, share, usd, where, words, worst_of_each
 
 Cell = str
 
@@ -81,13 +81,19 @@ def _margins(design: Design) -> str:
     cells = [
         (
             escaped(words(row.limit)),
-            f"{number(row.margin)} {escaped(unit(row.unit))}",
+            _margin(row),
             escaped(where(row)),
-            "broken" if row.margin < 0.0 else "none left" if row.margin == 0.0 else "",
         )
         for row in rows
     ]
-    return table(("limit", "margin", "where and when", ""), cells, bad=[row.margin < 0.0 for row in rows])
+    return table(("limit", "margin", "where and when"), cells, bad=[row.margin < 0.0 for row in rows])
+
+
+def _margin(row: Margin) -> Cell:
+    told = escaped(quantity(row.margin, row.unit))
+    if row.margin < 0.0:
+        return f"{told}, broken"
+    return f"<strong>{told}</strong>" if row.margin == 0.0 else told
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, bad: Sequence[bool] = ()) -> str:
@@ -96,7 +102,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, bad: Sequence[
     body = ""
     for i, row in enumerate(rows):
         kind = ' class="bad"' if i < len(bad) and bad[i] else ""
-        body += f"<tr{kind}>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        body += (
+            f"<tr{kind}>"
+            + "".join(
+                f'<td class="value">{cell}</td>' if j == 1 else f"<td>{cell}</td>"
+                for j, cell in enumerate(row)
+            )
+            + "</tr>"
+        )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 

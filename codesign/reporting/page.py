@@ -64,5 +64,5 @@ def _legend(design: Design) -> str:
         return ""
     return (
         "<p>Dashed: the limit. Diamond: the worst margin of the scenario, filled where it is the worst of "
-        "all scenarios; a cross where a limit is broken. The judge reads between the samples that are drawn.</p>"
+        "all scenarios; a cross where a limit is broken. The judge also reads between the samples.</p>"
     )

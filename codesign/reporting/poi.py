@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ Array = NDArray[np.float64]
 class Load:
     """The macro period at the POI, in the hour of the highest peak [MW]; the jobs as they are placed."""
 
-    time_s: Array
     before_mw: Array
     after_mw: Array
     other_mw: float  # beside the jobs: leakage, mechanical power, losses
@@ -46,7 +46,6 @@ def load(design: Design) -> Load:
     peak = plan.poi_peak_mw
     other = 0.0 if peak is None else peak - smoothing.highest(parts, nets)
     return Load(
-        time_s=np.arange(len(bare[0]), dtype=float) * float(site.clock.step_s),
         before_mw=np.sum(bare, axis=0) + other,
         after_mw=np.sum(nets, axis=0) + other,
         other_mw=other,
@@ -86,16 +85,24 @@ def poi(design: Design) -> str:
 def _power(design: Design, of: Load) -> str:
     most = design.site.poi.interconnection_limit_mw
     traces = [
-        line(of.time_s, of.before_mw, "before storage", ORANGE, held=True),
-        line(of.time_s, of.after_mw, "after storage", BLUE, held=True),
-        limit(of.time_s[[0, -1]], [most, most], "interconnection limit", shown=True),
+        *_both(design, of.before_mw, of.after_mw),
+        limit([0.0, design.site.clock.macro_s], [most, most], "interconnection limit", shown=True),
     ]
     note = (
-        f"Jobs as scheduled, and {quantity(of.other_mw, 'mw')} beside them (leakage, mechanical power, losses; "
-        "constant here), in the hour of the highest peak."
+        f"Jobs as scheduled, and {quantity(of.other_mw, 'mw')} beside them (leakage, mechanical power, "
+        "losses; constant here), in the hour of the highest peak."
     )
     made = figure(traces, "time on the macro clock, s", "power at the POI, MW", height=280, legend=True)
     return placed(made, "Power", note)
+
+
+def _both(design: Design, before: Array, after: Array) -> list[Any]:
+    """Return both lines over the macro period, the last step held to its end."""
+    time_s = np.arange(len(before) + 1) * design.site.clock.step_s
+    return [
+        line(time_s, np.append(values, values[-1]), name, colour, held=True)
+        for values, name, colour in ((before, "before storage", ORANGE), (after, "after storage", BLUE))
+    ]
 
 
 def _window(design: Design, of: Load) -> str:
@@ -106,9 +113,8 @@ def _window(design: Design, of: Load) -> str:
         for power in (of.before_mw, of.after_mw)
     )
     traces = [
-        line(of.time_s, before, "before storage", ORANGE, held=True),
-        line(of.time_s, after, "after storage", BLUE, held=True),
-        limit(of.time_s[[0, -1]], [allowed, allowed], "window limit", shown=True),
+        *_both(design, before, after),
+        limit([0.0, site.clock.macro_s], [allowed, allowed], "window limit", shown=True),
     ]
     row = _own(design)
     if row is not None:

@@ -59,7 +59,7 @@ def single_line(design: Design) -> str:
 
 
 def _wide(content: dict[str, Box]) -> str:
-    width, gap, rows = 270.0, 44.0, (40.0, 64.0, 46.0)
+    width, gap, rows = 270.0, 44.0, (62.0, 64.0, 46.0)
     placed: dict[str, Placed] = {}
     y = 4.0
     for row, below in zip(WIDE_ROWS, rows, strict=True):
@@ -80,13 +80,13 @@ def _wide(content: dict[str, Box]) -> str:
 
 
 def _wide_links(at: dict[str, Placed], whole: float) -> Iterable[str]:
-    bar = at["poi"].bottom + 24
+    bar = at["poi"].bottom + 28
     yield _link("power", [(at["poi"].right, at["poi"].y + 40), (at["transformer"].x, at["poi"].y + 40)])
     yield _link(
         "power", [(at["transformer"].middle, at["transformer"].bottom), (at["transformer"].middle, bar)]
     )
     yield f'<path class="busbar" d="M4 {bar:g}H{whole - 4:g}"/>'
-    yield _text(whole - 4, bar + 16, "busbar", "lane", end=True)
+    yield _text(whole - 4, bar - 8, "busbar", "lane", end=True)
     yield _link(
         "power", [(at["storage"].middle, bar), (at["storage"].middle, at["storage"].bottom)], both=True
     )

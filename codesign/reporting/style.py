@@ -17,7 +17,9 @@ p { margin: .3rem 0 .6rem; max-width: 80ch; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr));
   gap: .5rem 1.5rem; margin: .8rem 0; }
 .facts dt, .note { color: var(--grey); font-size: .85rem; } .facts dd { margin: 0; }
-table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: break-word; }
+td.value { white-space: nowrap; }
 th { text-align: left; font-weight: 600; }
 th, td { padding: .16rem .7rem .16rem 0; border-bottom: 1px solid var(--faint); vertical-align: top; }
 .lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 0 2rem; }
@@ -38,9 +40,10 @@ figcaption { font-weight: 600; font-size: .92rem; }
 }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--ink); }
 svg text.title { font-weight: 700; font-size: 13px; } svg text.size { font-weight: 600; }
-svg text.note, svg text.lane { fill: var(--grey); } svg text.tight { font-weight: 700; }
+svg text.note { font-size: 12px; }
+svg text.note, svg text.lane, svg text.head { fill: var(--grey); } svg text.tight { font-weight: 700; }
 svg text.broken { font-weight: 700; fill: var(--bad); }
-.box { fill: #fff; stroke: #222; stroke-width: 1.2; } .box.heat { stroke-dasharray: none; }
+.box { fill: #fff; stroke: #222; stroke-width: 1.2; }
 .box.broken { stroke: var(--bad); stroke-width: 3; }
 .busbar { stroke: #222; stroke-width: 5; fill: none; }
 .link { fill: none; stroke-width: 2; }
@@ -54,11 +57,15 @@ svg text.broken { font-weight: 700; fill: var(--bad); }
 SCRIPT = """
 (function () {
   var fine = matchMedia("(pointer: fine)").matches;
-  var config = {displayModeBar: false, displaylogo: false, responsive: true, showTips: false};
+  var config = {displayModeBar: false, responsive: !window.ResizeObserver, showTips: false};
+  var sized = window.ResizeObserver && new ResizeObserver(function (entries) {
+    entries.forEach(function (entry) { Plotly.Plots.resize(entry.target); });
+  });
   function draw(box) {
     var data = JSON.parse(box.querySelector("script").textContent);
     if (!fine) { data.layout.dragmode = false; }
     Plotly.newPlot(box, data.data, data.layout, config);
+    if (sized) { sized.observe(box); }
   }
   document.querySelectorAll(".plot").forEach(draw);
 })();

@@ -10,13 +10,15 @@ from codesign.units import SPELLED
 
 TIMES, DASH, MINUS = "\u00d7", "\u2013", "\u2212"
 
+SHORT = ("tcs", "fws", "cdu", "poi")
+
 BESIDE = {"mva": "MVA", "l": "l", "c": "degC"}
 """Units of results that no key of a site file ends in."""
 
 
 def unit(name: str) -> str:
     """Return a unit as it is written: `kg_per_s` -> `kg/s`."""
-    return (SPELLED | BESIDE).get(name, name).replace("degC", "°C")
+    return (SPELLED | BESIDE).get(name, name).replace("degC", "°C").replace("m3", "m³")
 
 
 def number(value: float) -> str:
@@ -40,8 +42,8 @@ def share(value: float | None) -> str:
 
 
 def words(name: str) -> str:
-    """Return an identifier as words: `chiller_trip` -> `chiller trip`."""
-    return name.replace("_", " ")
+    """Return an identifier as words: `cdu_pump_trip` -> `CDU pump trip`."""
+    return " ".join(word.upper() if word in SHORT else word for word in name.split("_"))
 
 
 def escaped(text: object) -> str:
