@@ -90,7 +90,8 @@ def _power(design: Design, of: Load) -> str:
     ]
     note = (
         f"Jobs as scheduled, and {quantity(of.other_mw, 'mw')} beside them (leakage, mechanical power, "
-        "losses; constant here), in the hour of the highest peak."
+        "losses; constant here), in the hour of the highest peak. "
+        "After storage: with the recorded dispatch."
     )
     made = figure(traces, "time on the macro clock, s", "power at the POI, MW", height=280, legend=True)
     return placed(made, "Power", note)

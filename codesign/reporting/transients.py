@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign import workload
 from codesign.checking import steady
+from codesign.checking.runs import range_rule
 from codesign.design import Design, Margin, ScenarioResult
+from codesign.errors import Fault, InputError
 from codesign.reporting.figures import (
     BLUE,
     DASHES,
     GREY,
     SERIES,
+    WIDTHS,
     figure,
     limit,
     line,
@@ -59,7 +63,6 @@ PANELS = (
     ),
     Panel("Power at the POI", "mw", ("output.poi_mw",), ("interconnection",)),
 )  # fmt: skip
-WINDOW = "poi_window"
 LABELS = {"control.charge_mw": "charge", "control.discharge_mw": "discharge"}
 
 
@@ -107,9 +110,16 @@ def _hour(design: Design, run: ScenarioResult) -> tuple[str, str]:
 
 
 def limits(design: Design, run: ScenarioResult) -> dict[str, Array]:
-    """Return the plant's excess over every limit at every sample of a run, by `limit` or `limit.place`."""
+    """Return the plant's excess over every limit at every sample of a run, by `limit` or `limit.place`.
+
+    InputError where the run does not record what the plant of the design needs.
+    """
     plant, sizes = steady.plant(design.site, design.plan), steady.sizes(design.plan)
-    excess = plant.limits(run.states, run.controls, run.disturbances, sizes)
+    try:
+        excess = plant.limits(run.states, run.controls, run.disturbances, sizes)
+    except KeyError as error:
+        expected = "recorded, for the design's schedule and sizes"
+        raise InputError([Fault("trajectories", run.id, f"{error.args[0]} missing", expected)]) from None
     count = len(run.time_s)
     return {key: np.broadcast_to(np.asarray(each.excess, float), (count,)) for key, each in excess.items()}
 
@@ -123,8 +133,11 @@ def _panel(
     traces = []
     for i, (column, label) in enumerate(names.items()):
         colour = SERIES[i % len(SERIES)]
-        dash = DASHES[i // len(SERIES) % len(DASHES)]
-        traces.append(line(time_s, columns[column], label, colour, held=held, dash=dash))
+        style: dict[str, Any] = {
+            "dash": DASHES[i // len(SERIES) % len(DASHES)],
+            "width": WIDTHS[i % len(WIDTHS)],
+        }
+        traces.append(line(time_s, columns[column], label, colour, held=held, **style))
     marks, told = [], []
     for i, name in enumerate(panel.limits):
         lower, key = name.startswith("-"), name.removeprefix("-")
@@ -176,7 +189,7 @@ def _judged(key: str, row: Margin | None, panel: Panel, place: int, names: Mappi
     return column if column in names else None
 
 
-def _mark(row: Margin, y: float, least: Mapping[tuple[str, str], Margin]):  # type: ignore[no-untyped-def]
+def _mark(row: Margin, y: float, least: Mapping[tuple[str, str], Margin]) -> Any:
     text = f"{words(row.limit)}: {quantity(row.margin, row.unit)} at {number(row.time_s)} s"
     return marker(row.time_s, y, text, broken=row.margin < 0.0, worst=least[row.limit, row.unit] == row)
 
@@ -197,19 +210,16 @@ def _window(design: Design, run: ScenarioResult, least: Mapping[tuple[str, str],
     site, time_s = design.site, np.array(run.time_s[:-1])
     if len(time_s) < 2:
         return ""
-    step_s = float(time_s[1] - time_s[0])
-    allowed = workload.window_limit_mw(site)
-    coefficient = float(np.exp(-2.0 * np.pi * site.poi.band_hz[0] * step_s))
-    passed = np.asarray(run.outputs["poi_mw"][:-1])
-    for _ in range(site.poi.filter_order):
-        passed = workload.high_pass(passed, 0.0, coefficient)
-    lags = int(np.floor(site.poi.window_s / step_s + 1e-9))
-    range_mw = rolling_mw(passed, lags, periodic=False)
+    rule, step_s = range_rule(site), float(time_s[1] - time_s[0])
+    allowed, passed = rule.limit, np.asarray(run.outputs[rule.output][:-1])
+    for _ in range(rule.sections):
+        passed = workload.high_pass(passed, 0.0, rule.pole(step_s))
+    range_mw = rolling_mw(passed, rule.lags(step_s), periodic=False)
     traces = [
         line(time_s, range_mw, "change", BLUE, held=True),
         limit(time_s[[0, -1]], [allowed, allowed]),
     ]
-    row = next((row for row in run.margins if row.limit == WINDOW), None)
+    row = next((row for row in run.margins if row.limit == rule.name), None)
     if row is not None:
         traces.append(_mark(row, allowed - row.margin, least))
     title = f"Change at the POI within {number(site.poi.window_s)} s, high-passed"
