@@ -61,16 +61,16 @@ def figure(
     """Return a figure in the page's style; `x` and `y` are axis titles with units."""
     axis = {"gridcolor": FAINT, "zeroline": False, "linecolor": GREY, "ticks": "outside", "tickcolor": GREY,
             "automargin": True, "exponentformat": "power", "ticklen": 3}  # fmt: skip
-    made = go.Figure(list(traces))
-    made.update_layout(
-        template="none", height=height, autosize=True, showlegend=legend, hovermode="x",
-        margin={"l": 58, "r": 12, "t": 30 if legend else 10, "b": 42},
-        font={"family": "system-ui, sans-serif", "size": 12, "color": INK},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", dragmode="zoom",
-    )  # fmt: skip
-    made.update_xaxes(title={"text": x, "standoff": 6}, **axis)
-    made.update_yaxes(title={"text": y, "standoff": 6}, **axis)
+    style = {
+        "template": "none", "height": height, "autosize": True, "showlegend": legend, "hovermode": "x",
+        "margin": {"l": 58, "r": 12, "t": 30 if legend else 10, "b": 42},
+        "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "dragmode": "zoom",
+        "xaxis": {"title": {"text": x, "standoff": 6}, **axis},
+        "yaxis": {"title": {"text": y, "standoff": 6}, **axis},
+    }  # fmt: skip
+    made = go.Figure(list(traces), style)
     if layout:
         made.update_layout(**layout)
     return made

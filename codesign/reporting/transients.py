@@ -132,12 +132,9 @@ def _panel(
     held = not panel.columns[0].startswith("state.")
     traces = []
     for i, (column, label) in enumerate(names.items()):
-        colour = SERIES[i % len(SERIES)]
-        style: dict[str, Any] = {
-            "dash": DASHES[i // len(SERIES) % len(DASHES)],
-            "width": WIDTHS[i % len(WIDTHS)],
-        }
-        traces.append(line(time_s, columns[column], label, colour, held=held, **style))
+        colour, dash = SERIES[i % len(SERIES)], DASHES[i // len(SERIES) % len(DASHES)]
+        width = WIDTHS[i % len(WIDTHS)] if len(names) > 1 else WIDTHS[-1]
+        traces.append(line(time_s, columns[column], label, colour, held=held, dash=dash, width=width))
     marks, told = [], []
     for i, name in enumerate(panel.limits):
         lower, key = name.startswith("-"), name.removeprefix("-")
@@ -161,9 +158,6 @@ def _panel(
     made = figure(
         [*traces, *marks], "time, s", unit(panel.unit), legend=several, height=230 if several else 205
     )
-    for trace in made.data:
-        if trace.name.endswith(" limit"):
-            trace.showlegend = False
     return placed(made, escaped(panel.title), "<br>".join(told))
 
 
