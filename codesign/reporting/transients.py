@@ -63,6 +63,7 @@ PANELS = (
     ),
     Panel("Power at the POI", "mw", ("output.poi_mw",), ("interconnection",)),
 )  # fmt: skip
+LEGEND_MOST = 6
 LABELS = {"control.charge_mw": "charge", "control.discharge_mw": "discharge"}
 
 
@@ -154,7 +155,9 @@ def _panel(
         setpoint = design.plan.setting.fws_supply_c
         traces.append(line(time_s[[0, -1]], [setpoint] * 2, "setpoint", GREY, dash="dot"))
         told.append("no limit of its own; dotted: the setpoint")
-    several = len(names) > 1
+    several = 1 < len(names) <= LEGEND_MOST
+    if len(names) > LEGEND_MOST:
+        told.append(f"{len(names)} lines: each is named when pointed at")
     made = figure(
         [*traces, *marks], "time, s", unit(panel.unit), legend=several, height=230 if several else 205
     )
