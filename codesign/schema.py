@@ -338,8 +338,10 @@ class Scenarios(Model):
 
 
 class Solver(Model):
-    """When the plan stops."""
+    """How the plan is found, and when it stops."""
 
+    method: Literal["joint", "split"] = "joint"
+    """One model of all clocks (exact, for small sites), or clocks apart (`planning.split`)."""
     gap: Share = 1e-4
 
 

@@ -41,7 +41,10 @@ EXCESS_COST = 1e4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """Power that moves as one: its macro-period waveform, and by how many steps it may shift (None: any)."""
+    """Power that moves as one, and by how many steps it may shift (None: any).
+
+    Its waveform is that of the macro period; of its own shorter period where it may shift at will.
+    """
 
     name: str  # "locked", or JOB_COPY
     power_mw: np.ndarray
@@ -77,6 +80,8 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
         if job.locked and job.jitter_s == 0.0:
             together = together + power
         else:
+            if not job.locked and not job.events:
+                power = power[: round(job.period_s / step)]
             alone.append(
                 Stream(
                     name=f"{a.job}_{a.copy}",
@@ -174,7 +179,9 @@ class _Programme:
         self.idle_mwh = card.soc_min_pu * energy_mwh if card else 0.0
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
-        self.storage = [self._store(card, power_mw, usable_mwh, len(parts)) for _ in parts]
+        self.storage = [
+            self._store(card, power_mw, usable_mwh, len(part.power_mw), len(parts)) for part in parts
+        ]
         if len(parts) > 1:
             self._share(power_mw, usable_mwh)
         if card is not None:
@@ -207,10 +214,10 @@ class _Programme:
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
     def _store(
-        self, card: Storage | None, power_mw: float, energy_mwh: float, parts: int
+        self, card: Storage | None, power_mw: float, energy_mwh: float, k: int, parts: int
     ) -> tuple[np.ndarray, ...]:
         """Charge, discharge and energy of one stream's share; its ceiling columns when the size is shared."""
-        k, h = self.steps, self.site.clock.step_s / S_PER_H
+        h = self.site.clock.step_s / S_PER_H
         charge, discharge = self.new(k, high=power_mw, cost=1.0), self.new(k, high=power_mw, cost=-1.0)
         energy = self.new(k, high=energy_mwh)
         in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
@@ -235,7 +242,9 @@ class _Programme:
         h = self.site.clock.step_s / S_PER_H
         periods = H_PER_YEAR * S_PER_H / self.site.clock.macro_s
         allowed = card.throughput_max_mwh_per_year(energy_mwh) / periods
-        self.upper.add([(column, h) for store in self.storage for column in store[1]], np.array([allowed]))
+        turns = [self.steps // len(store[1]) for store in self.storage]
+        terms = [(c, h * n) for store, n in zip(self.storage, turns, strict=True) for c in store[1]]
+        self.upper.add(terms, np.array([allowed]))
 
     def _filtered(self, part: Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
         """Columns of the stream behind its storage after the rule's high-pass, periodic."""
@@ -243,12 +252,12 @@ class _Programme:
         power = part.power_mw
         a = workload.high_pass_coefficient(self.site)
         for _ in range(self.site.poi.filter_order):
-            out = self.new(self.steps, low=-np.inf)
+            out = self.new(len(power), low=-np.inf)
             terms = [(out, 1.0), (np.roll(out, 1), -a)]
             for column, sign in inputs:
                 terms += [(column, -sign), (np.roll(column, 1), sign)]
             self.equal.add(terms, power - np.roll(power, 1))
-            inputs, power = [(out, 1.0)], np.zeros(self.steps)
+            inputs, power = [(out, 1.0)], np.zeros(len(power))
         return out
 
     def _window(self, filtered: list[np.ndarray]) -> None:
@@ -262,7 +271,7 @@ class _Programme:
                         terms += [(np.roll(y, -lag), sign), (y, -sign)]
                     else:
                         change = [(np.roll(y, -lag), sign), (y, -sign)]
-                        terms.append((self._worst(change, part, np.zeros(self.steps)), 1.0))
+                        terms.append((self._worst(change, part, np.zeros(len(y))), 1.0))
                 self.upper.add(terms, np.full(self.steps, limit))
 
     def _line(self) -> None:
@@ -290,15 +299,16 @@ class _Programme:
         return worst
 
     def read(self, x: np.ndarray) -> Dispatch:
-        charge, discharge, soc = (
-            np.array([np.maximum(x[store[i]], 0.0) for store in self.storage]) for i in range(3)
-        )
+        charge, discharge, soc = ([np.maximum(x[store[i]], 0.0) for store in self.storage] for i in range(3))
         nets = [part.power_mw + c - d for part, c, d in zip(self.parts, charge, discharge, strict=True)]
         window, at = widest_window(self.site, self.parts, nets)
+        charge, discharge, soc = (
+            [np.resize(each, self.steps) for each in column] for column in (charge, discharge, soc)
+        )
         shares = {part.name: (c, d) for part, c, d in zip(self.parts, charge, discharge, strict=True)}
         return Dispatch(
-            charge_mw=charge.sum(axis=0), discharge_mw=discharge.sum(axis=0),
-            soc_mwh=self.idle_mwh + soc.sum(axis=0), shares=shares if len(shares) > 1 else {},
+            charge_mw=np.sum(charge, axis=0), discharge_mw=np.sum(discharge, axis=0),
+            soc_mwh=self.idle_mwh + np.sum(soc, axis=0), shares=shares if len(shares) > 1 else {},
             window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
         )  # fmt: skip
 
@@ -335,6 +345,6 @@ def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
 
 def _at_worst(values: np.ndarray, part: Stream) -> np.ndarray:
     if part.shift_steps is None:
-        return np.full(len(values), values.max())
+        return values.max(keepdims=True)
     shifts = range(-part.shift_steps, part.shift_steps + 1)
     return np.max([np.roll(values, shift) for shift in shifts], axis=0)

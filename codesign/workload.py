@@ -156,7 +156,9 @@ def quiet_moment_s(site: Site, schedule: Schedule, off_s: float, duration_s: flo
     step, macro_s = site.clock.step_s, site.clock.macro_s
     edges = []
     for assigned in schedule:
-        length_s = {event.kind: (event.duration_s, event.interval_s) for event in site.jobs[assigned.job].events}
+        length_s = {
+            event.kind: (event.duration_s, event.interval_s) for event in site.jobs[assigned.job].events
+        }
         for kind, start in assigned.events:
             held_s, interval_s = length_s[kind]
             turns = interval_s * np.arange(round(macro_s / interval_s))

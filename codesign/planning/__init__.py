@@ -2,6 +2,7 @@
 
 joint     one MILP a setting (FWS supply, approach): sizes x schedule x day clock;
           rows tagged outer, exact, inner
+split     the same clocks apart, for sites too large for one model (`solver.method`)
 plan      every setting; curves sharpened at the optimum until model and exact cost agree;
           bound = least over settings
 """
@@ -11,14 +12,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from codesign import evaluation, steady
 from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
 from codesign.errors import SolverError
-from codesign.planning import bound, explain, highs, joint
+from codesign.planning import bound, explain, joint, split
+from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE, bound_rows_only, drop_inner
@@ -31,33 +33,6 @@ MOST_ROUNDS = 12
 BOUND_ROUNDING = 1e-6
 """A bound above the cost of a plan by more, relatively, is wrong and refused."""
 NOT_FOUND = "a relaxation has a solution, but no plan was found that holds exactly; infeasible is not proven"
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units).
-
-    Inner: it never enters a bound.
-    """
-
-    name: str
-    margin: float
-    gradient: Mapping[str, float]
-    at: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class Found:
-    """What the settings came to so far."""
-
-    bound_usd: float = math.inf
-    model_usd: float = math.inf
-    setting: Setting | None = None
-    sizes: Sizes | None = None
-    schedule: Schedule | None = None
-    exact: evaluation.Evaluation | None = None
-    unproven: Status | None = None
-    relaxation_feasible: bool = False
 
 
 def plan(
@@ -101,60 +76,35 @@ def plan(
         site.equipment.cooling.fws_supply_c, reverse=True
     )  # cheapest as a rule: the others then stop early
     settings = [Setting(t, a) for t, a in product(warmest_first, site.equipment.cdu.approach_k)]
-    found, faults, solved = Found(), [], []
+    found, faults, runs = Found(), [], []
     for setting in settings:
         broken = steady.setting_margins(site, setting)
-        if broken:
-            faults += broken
-            continue
-        left = time_limit_s - (time.perf_counter() - began)
-        tell = (
-            None
-            if progress is None
-            else (
-                lambda best, least, s=setting: progress(
-                    f"FWS {s.fws_supply_c:g} degC", best / OBJECTIVE, least / OBJECTIVE
-                )
-            )
-        )
-        run = Run(site, setting, fixed, gap, max(left, 0.1), log, tell, stop)
-        _search(run, cuts, with_bound, found)
-        solved.append(setting)
+        faults += broken
+        if not broken:
+            runs.append(Run(site, setting, fixed, gap, began + time_limit_s, log, progress, stop))
+    if site.solver.method == "split":
+        split.search(runs, cuts, with_bound, found)
+    else:
+        for run in runs:
+            _search(run, cuts, with_bound, found)
+    solved = [run.setting for run in runs]
     seconds = time.perf_counter() - began
     if found.exact is None:
         return _none(site, found, fixed, faults, solved, stop, seconds)
     return _report(site, found, fixed, settings, seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One setting's solves."""
-
-    site: Site
-    setting: Setting
-    fixed: dict[str, Any]
-    gap: float
-    time_limit_s: float
-    log: bool
-    progress: Callable[[float, float], None] | None
-    stop: Callable[[], bool] | None
-
-
 def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
     """Solve one setting; keep it if it is the cheapest so far."""
-    began, points, start = time.perf_counter(), Points(), None
+    points, start = Points(), None
     given: Schedule | None = None
     setting_bound = -math.inf
     for _ in range(MOST_ROUNDS):
         model = joint.build(run.site, run.setting, run.fixed, points, given)
-        _add_cuts(model, cuts)
+        add_cuts(model, cuts)
         if given is None and not cuts and not bound_rows_only(model.rows):
             drop_inner(model.rows)
-        left = run.time_limit_s - (time.perf_counter() - began)
-        answer = highs.solve(
-            model.rows.model, time_limit_s=max(left, 0.1), gap=run.gap, start=start, log=run.log,
-            progress=run.progress, stop=run.stop,
-        )  # fmt: skip
+        answer = run.solve(model, "", start)
         if given is None and bound_rows_only(model.rows):
             setting_bound = max(setting_bound, bound.bound_usd(model.rows, answer))
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
@@ -162,18 +112,14 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         if answer.values is None:
             break
         found.relaxation_feasible = True
-        sizes, schedule = joint.read(model, answer)
+        sizes, schedule = joint.read(model, answer), joint.read_schedule(model, answer)
         if given is None and _shifts(run.site):
             given, start = schedule, None
             continue
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
         sizes = Sizes(evaluation.settled(exact, run.fixed))
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
-        if not exact.broken and (
-            found.exact is None or exact.cost_usd_per_year <= found.exact.cost_usd_per_year * (1 + 1e-9)
-        ):
-            found.exact, found.sizes, found.schedule, found.setting = exact, sizes, schedule, run.setting
-            found.model_usd = answer.objective / OBJECTIVE
+        found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE)
         if (
             answer.status is not Status.OPTIMAL
             or OBJECTIVE * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective
@@ -181,7 +127,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
             break
         if found.exact is not None and setting_bound >= found.exact.cost_usd_per_year:
             break
-        _sharpen(model, points, answer, sizes, exact)
+        sharpen(model, points, answer, sizes, exact)
         start = answer.by_name
     if with_bound:
         found.bound_usd = min(found.bound_usd, setting_bound)
@@ -190,32 +136,6 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
 def _shifts(site: Site) -> bool:
     """Whether any job can move against its place: jitter, or no lock."""
     return any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
-
-
-def _add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
-    if not cuts:
-        return
-    size = joint.size_expressions(model)
-    for cut in cuts:
-        change = sum(slope * (size[name] - cut.at[name]) for name, slope in cut.gradient.items())
-        model.rows.inner(f"cut_{cut.name}", cut.margin + change >= 0.0)
-
-
-def _sharpen(
-    model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation
-) -> None:
-    """Add to the curves where the model operates, and where the exact evaluation would."""
-    cdu, cells = (
-        (sizes["cdu"].card, sizes["cdu"].count),
-        (sizes["dry_cooler"].card, sizes["dry_cooler"].count),
-    )
-    transformer = (sizes["transformer"].card, sizes["transformer"].count)
-    for h, hour in enumerate(model.grid.load_mw):
-        duty_kw = answer[model.heat.duty[cdu, cells, h]]
-        speeds = {float(exact.hours["fan_pu"][h]), model.heat.tables[cdu, cells].speed_pu(duty_kw, h)}
-        loads = {float(exact.hours["poi_mw"][h] - exact.hours["transformer_loss_mw"][h]), answer[hour]}
-        points.speeds.setdefault((cdu, cells, h), []).extend(sorted(speeds))
-        points.loads.setdefault((transformer, h), []).extend(sorted(loads))
 
 
 def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],

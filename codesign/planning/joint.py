@@ -35,7 +35,7 @@ class Joint:
     setting: Setting
     fixed: dict[str, Any]
     rows: Rows
-    offsets: schedule.Offsets
+    offsets: schedule.Offsets | None
     given: Schedule | None
     storage: storage.FastStorage
     heat: heat.HeatPath
@@ -47,10 +47,29 @@ def build(
     site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None
 ) -> Joint:
     """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep."""
-    rows = Rows(f"{site.name}, FWS {setting.fws_supply_c} degC")
-    load = steady.it_load(site, setting)
+    rows = _named(site, setting)
     offsets = schedule.plan(rows, site, given)
     fast = storage.plan(rows, site, offsets, fixed, given)
+    return _assembled(site, setting, fixed, rows, points, fast, offsets, given)
+
+
+def build_day(
+    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float, peak_mw: float
+) -> Joint:
+    """Build the model without the schedule: storage as sizes, beside a mean loss and a highest power."""
+    rows = _named(site, setting)
+    fast = storage.without_dispatch(rows, site, fixed, loss_mw=loss_mw, peak_mw=peak_mw)
+    return _assembled(site, setting, fixed, rows, points, fast, None, None)
+
+
+def _named(site: Site, setting: Setting) -> Rows:
+    return Rows(f"{site.name}, FWS {setting.fws_supply_c} degC")
+
+
+def _assembled(site: Site, setting: Setting, fixed: dict[str, Any], rows: Rows, points: Points,
+               fast: storage.FastStorage, offsets: schedule.Offsets | None,
+               given: Schedule | None) -> Joint:  # fmt: skip
+    load = steady.it_load(site, setting)
     path = heat.plan(rows, site, setting, fixed, points.speeds)
     breath = air.plan(rows, site, setting, fixed)
     hours = range(len(climate.hours(site).dry_bulb_c))
@@ -72,14 +91,22 @@ def mean_range_mw(site: Site, load: steady.ItLoad) -> tuple[float, float]:
     return load.it_mw, max(most, 1.5 * load.it_mw)
 
 
-def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
-    """Return sizes and schedule of a solution."""
+def read_schedule(joint: Joint, values: highs.Solution) -> Schedule:
+    """Return the schedule of a solution, or the one that the model was given."""
+    if joint.given is not None:
+        return joint.given
+    if joint.offsets is None:
+        raise ValueError("a model without the clocks of the schedule has none")
+    return schedule.read(joint.site, joint.offsets, values)
+
+
+def read(joint: Joint, values: highs.Solution) -> Sizes:
+    """Return the sizes of a solution."""
     site, path = joint.site, joint.heat
 
     def amount(name: str, column: Any) -> float:
         return float(joint.fixed.get(f"{name}.value", listed(site, name, values[column])))
 
-    given = joint.given if joint.given is not None else schedule.read(site, joint.offsets, values)
     card = storage.read_card(joint.storage, values)
     cdu = path.cdu.chosen(values)
     sizes: dict[str, Size] = {}
@@ -99,7 +126,7 @@ def read(joint: Joint, values: highs.Solution) -> tuple[Sizes, Schedule]:
         value = 0.0 if card is None else amount(name, columns[card])
         sizes[name] = Size(card, None, value, unit)
     sizes["contract"] = Size(None, None, values[joint.grid.contract_mw], "mw")
-    return Sizes({name: sizes[name] for name in ORDER}), given
+    return Sizes({name: sizes[name] for name in ORDER})
 
 
 ORDER = ("transformer", "contract", "storage_power", "storage_energy", "cdu", "cdu_flow", "fws_pump",

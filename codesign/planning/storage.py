@@ -34,6 +34,34 @@ def plan(
     rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None
 ) -> FastStorage:
     """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams."""
+    menu, power, energy = _sizes(rows, site, fixed)
+    cards = list(power)
+    parts = smoothing.streams(site, given) if given is not None else None
+    steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
+    add = rows.exact if steady_jobs else rows.outer
+    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage")
+    _window(rows, site, _filtered(rows, site, net, add, "poi_filter"), add)
+    peak = rows.amount("job_peak_mw", None)
+    for p in net:
+        add("job_peak", peak >= p)
+    if parts is not None and not steady_jobs:
+        loss = _by_streams(rows, site, parts, cards, power, energy, peak)
+    return FastStorage(menu.picks, power, energy, loss, peak)
+
+
+def without_dispatch(
+    rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float
+) -> FastStorage:
+    """Add the sizes alone, beside a mean loss and a highest power that are given.
+
+    A relaxation of every schedule at no loss and the jobs' mean power: all turns of a schedule average to it.
+    """
+    menu, power, energy = _sizes(rows, site, fixed)
+    return FastStorage(menu.picks, power, energy, loss_mw, peak_mw)
+
+
+def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any, Any], dict[Any, Any]]:
+    """Menu of cards, power and energy by card, and what they must hold whatever the schedule is."""
     cards = (
         [fixed["storage_power.card"]] if "storage_power.card" in fixed else list(site.equipment.storage.cards)
     )
@@ -49,17 +77,7 @@ def plan(
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
     step, _ = smoothing.abort_step_mw(site)
     rows.exact("job_abort", sum(power.values()) + workload.window_limit_mw(site) >= step)
-    parts = smoothing.streams(site, given) if given is not None else None
-    steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
-    add = rows.exact if steady_jobs else rows.outer
-    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage")
-    _window(rows, site, _filtered(rows, site, net, add, "poi_filter"), add)
-    peak = rows.amount("job_peak_mw", None)
-    for p in net:
-        add("job_peak", peak >= p)
-    if parts is not None and not steady_jobs:
-        loss = _by_streams(rows, site, parts, cards, power, energy, peak)
-    return FastStorage(menu.picks, power, energy, loss, peak)
+    return menu, power, energy
 
 
 def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
@@ -91,7 +109,7 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
             behind = rows.amount(f"{name}_net_mw", None)
             add(f"{name}_net", behind == net[k] + charge[k] - discharge[k])
             net[k] = behind
-        periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / site.clock.macro_s
+        periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / (steps * step_s)
         allowed_mj = part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
         add(f"{name}_life", step_s * sum(discharge) <= allowed_mj)
         lost = rows.amount(f"{name}_loss_mw", None)
@@ -143,12 +161,12 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
         net, lost = _dispatch(rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}")
         loss = loss + lost
         y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
-        for k, worst in enumerate(_envelope(rows, net, part)):
+        for k, worst in enumerate(_envelope(rows, net, part, len(level))):
             level[k] = level[k] + worst
         for lag in range(1, workload.window_steps(site) + 1):
             for sign in (1, -1):
                 lagged = [sign * (y[(k + lag) % len(y)] - y[k]) for k in range(len(y))]
-                for k, worst in enumerate(_envelope(rows, lagged, part)):
+                for k, worst in enumerate(_envelope(rows, lagged, part, len(level))):
                     changes[lag, sign, k] = changes.get((lag, sign, k), 0.0) + worst
     for worst in level:
         rows.inner("job_peak_shifted", peak >= worst)
@@ -157,15 +175,15 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
     return loss
 
 
-def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream) -> list[Any]:
-    """Columns above the values at every admissible shift of the stream."""
+def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream, steps: int) -> list[Any]:
+    """Columns above the values at every admissible shift of the stream, one a step."""
     if part.shift_steps == 0:
         return values
     if part.shift_steps is None:
         worst = rows.amount("worst_mw", None)
         for value in values:
             rows.inner("envelope", worst >= value)
-        return [worst] * len(values)
+        return [worst] * steps
     envelope = [rows.amount("worst_mw", None) for _ in values]
     for k, worst in enumerate(envelope):
         for shift in range(-part.shift_steps, part.shift_steps + 1):

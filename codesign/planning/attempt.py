@@ -1,0 +1,120 @@
+"""What both ways of planning share: a run of one setting, what was found so far, cuts, sharper curves."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codesign import evaluation
+from codesign.design import Schedule, Setting, Sizes
+from codesign.planning import highs, joint
+from codesign.planning.highs import Status
+from codesign.planning.joint import Points
+from codesign.planning.rows import OBJECTIVE
+from codesign.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units).
+
+    Inner: it never enters a bound.
+    """
+
+    name: str
+    margin: float
+    gradient: Mapping[str, float]
+    at: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Found:
+    """What the settings came to so far."""
+
+    bound_usd: float = math.inf
+    model_usd: float = math.inf
+    setting: Setting | None = None
+    sizes: Sizes | None = None
+    schedule: Schedule | None = None
+    exact: evaluation.Evaluation | None = None
+    unproven: Status | None = None
+    relaxation_feasible: bool = False
+
+    def keep(
+        self, run: Run, exact: evaluation.Evaluation, sizes: Sizes, schedule: Schedule, model_usd: float
+    ) -> None:
+        """Take a plan that holds if none found before is cheaper."""
+        cost = math.inf if self.exact is None else self.exact.cost_usd_per_year
+        if not exact.broken and exact.cost_usd_per_year <= cost * (1 + 1e-9):
+            self.exact, self.sizes, self.schedule, self.setting = exact, sizes, schedule, run.setting
+            self.model_usd = model_usd
+
+    @property
+    def cost_usd(self) -> float:
+        """Cost of the best plan, infinite if there is none."""
+        return math.inf if self.exact is None else self.exact.cost_usd_per_year
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One setting's solves."""
+
+    site: Site
+    setting: Setting
+    fixed: dict[str, Any]
+    gap: float
+    ends: float  # on time.perf_counter
+    log: bool
+    progress: Callable[[str, float, float], None] | None
+    stop: Callable[[], bool] | None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, at least a moment."""
+        return max(self.ends - time.perf_counter(), 0.1)
+
+    def solve(
+        self, model: joint.Joint, stage: str = "", start: Mapping[str, float] | None = None
+    ) -> highs.Solution:
+        """Solve a model of this setting within what is left, progress told under the stage's name."""
+        tell = None
+        if self.progress is not None:
+            words = f"FWS {self.setting.fws_supply_c:g} degC{stage and f', {stage}'}"
+            report = self.progress
+
+            def tell(best: float, least: float) -> None:
+                report(words, best / OBJECTIVE, least / OBJECTIVE)
+
+        return highs.solve(
+            model.rows.model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
+            progress=tell, stop=self.stop,
+        )  # fmt: skip
+
+
+def add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
+    if not cuts:
+        return
+    size = joint.size_expressions(model)
+    for cut in cuts:
+        change = sum(slope * (size[name] - cut.at[name]) for name, slope in cut.gradient.items())
+        model.rows.inner(f"cut_{cut.name}", cut.margin + change >= 0.0)
+
+
+def sharpen(
+    model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation
+) -> None:
+    """Add to the curves where the model operates, and where the exact evaluation would."""
+    cdu, cells = (
+        (sizes["cdu"].card, sizes["cdu"].count),
+        (sizes["dry_cooler"].card, sizes["dry_cooler"].count),
+    )
+    transformer = (sizes["transformer"].card, sizes["transformer"].count)
+    for h, hour in enumerate(model.grid.load_mw):
+        duty_kw = answer[model.heat.duty[cdu, cells, h]]
+        speeds = {float(exact.hours["fan_pu"][h]), model.heat.tables[cdu, cells].speed_pu(duty_kw, h)}
+        loads = {float(exact.hours["poi_mw"][h] - exact.hours["transformer_loss_mw"][h]), answer[hour]}
+        points.speeds.setdefault((cdu, cells, h), []).extend(sorted(speeds))
+        points.loads.setdefault((transformer, h), []).extend(sorted(loads))

@@ -1,0 +1,163 @@
+"""The plan of a site that is too large for the joint model: clocks apart, with a bound that holds.
+
+1. mean-field master   sizes and day clock at the jobs' mean power and what every schedule needs of the
+                       storage: a relaxation, so its dual bound is the setting's bound
+2. schedule            greedy and exchange on both clocks (`exchange`)
+3. storage             for that schedule: least annual cost that keeps the window rule
+4. day                 the master again with the storage, its loss and the highest power given
+
+The last is evaluated exactly; its cost is the plan's. Settings are tried from the least bound up; one is left
+out of the plan's search only where its bound is above the cost of a plan that honours every cut. Curves are
+sharpened where model and exact cost differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign import catalogue, climate, evaluation, smoothing, workload
+from codesign.design import Schedule, Setting, Sizes
+from codesign.evaluation import MONTHS
+from codesign.planning import bound, exchange, highs, joint, storage
+from codesign.planning import schedule as offsets
+from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
+from codesign.planning.highs import Status
+from codesign.planning.joint import Points
+from codesign.planning.rows import OBJECTIVE, Rows
+from codesign.site import Site
+from codesign.sizing import amounts as amounts_of
+from codesign.sizing import listed
+
+PEAK_USD_PER_MW = 1.0
+"""Price of the highest power in the storage programme: of equal storages the calmer."""
+ROOM = 1e-8
+"""The storage asked for is larger than its programme says by this, relatively: rows hold to a tolerance."""
+MOST_ROUNDS = 6
+SHARP = 0.05
+"""Curves are sharp enough where exact and model cost differ by less than this share of the gap allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a schedule needs of the storage, and hands to the day clock."""
+
+    card: str | None
+    power_mw: float
+    energy_mwh: float
+    loss_mw: float
+    peak_mw: float
+
+
+def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
+    """Bound every setting, then plan from the least bound up; keep the cheapest plan."""
+    if not runs:
+        return
+    masters = []
+    for run in runs:
+        points = Points()
+        model = master(run.site, run.setting, run.fixed, points)
+        answer = run.solve(model, "bound")
+        least = bound.bound_usd(model.rows, answer)
+        if answer.status is Status.INFEASIBLE:
+            least = math.inf
+        elif answer.status is not Status.OPTIMAL:
+            found.unproven = answer.status
+        if answer.values is not None:
+            found.relaxation_feasible = True
+        masters.append((least, run, answer))
+    if with_bound:
+        found.bound_usd = min(least for least, _, _ in masters)
+    if not found.relaxation_feasible:
+        return
+    schedule = exchange.schedule(runs[0].site)
+    need = _need(runs[0], schedule)
+    if need is None:
+        return
+    for least, run, answer in sorted(masters, key=lambda each: each[0]):
+        if answer.values is None or least >= found.cost_usd:
+            continue
+        _day(run, cuts, schedule, need, answer.by_name, found)
+
+
+def master(site: Site, setting: Setting, fixed: dict[str, object], points: Points) -> joint.Joint:
+    """Build the mean-field master of one setting: outer and exact rows only."""
+    first = {name: workload.placements(site, name)[0] for name in site.jobs}
+    mean_mw = sum(
+        job.count * float(workload.template_mw(site, name, first[name]).mean())
+        for name, job in site.jobs.items()
+    )
+    return joint.build_day(site, setting, fixed, points, loss_mw=0.0, peak_mw=mean_mw)
+
+
+def _need(run: Run, schedule: Schedule) -> Need | None:
+    """Return the storage of least annual cost with which the schedule keeps the window rule."""
+    site, rows = run.site, Rows(f"{run.site.name}, storage")
+    fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), run.fixed, schedule)
+    hours, energy = climate.hours(site), site.energy
+    per_mw = MONTHS * energy.demand_charge_usd_per_mw_month + energy.contract_charge_usd_per_mw_year
+    per_mw += float(hours.weight_h_per_year @ np.maximum(hours.price_usd_per_mwh, 0.0))
+    rows.cost("loss", per_mw * fast.loss_mw)
+    rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
+    rows.close()
+    answer = highs.solve(rows.model, time_limit_s=run.left_s, gap=run.gap, log=run.log, stop=run.stop)
+    if answer.values is None:
+        return None
+    card = storage.read_card(fast, answer)
+    amounts = dict.fromkeys(("storage_power", "storage_energy"), 0.0)
+    if card is not None:
+        amounts["storage_power"] = _with_room(site, "storage_power", answer[fast.power_mw[card]])
+        amounts["storage_energy"] = _with_room(site, "storage_energy", answer[fast.energy_mwh[card]])
+    best = smoothing.dispatch(
+        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
+        power_mw=amounts["storage_power"], energy_mwh=amounts["storage_energy"], other_mw=0.0,
+    )  # fmt: skip
+    return Need(card, *amounts.values(), best.loss_mw, best.peak_mw)
+
+
+def _with_room(site: Site, name: str, value: float) -> float:
+    """Return a module of the site's list, or a little more than the value within its range."""
+    options = amounts_of(site, name)
+    if isinstance(options, tuple):
+        return min((1 + ROOM) * value, options[1])
+    return listed(site, name, value)
+
+
+def _day(run: Run, cuts: Sequence[Cut], schedule: Schedule, need: Need,
+         start: Mapping[str, float], found: Found) -> None:  # fmt: skip
+    """Plan one setting around the schedule; sharpen the curves until model and exact cost agree."""
+    site, points = run.site, Points()
+    fixed = dict(run.fixed) if need.card is None else {**run.fixed, "storage_power.card": need.card}
+    for _ in range(MOST_ROUNDS):
+        model = joint.build_day(site, run.setting, fixed, points, loss_mw=need.loss_mw, peak_mw=need.peak_mw)
+        _at_least(model, need)
+        add_cuts(model, cuts)
+        answer = run.solve(model, "", start)
+        if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
+            found.unproven = answer.status
+        if answer.values is None:
+            return
+        sizes = joint.read(model, answer)
+        exact = evaluation.evaluate(site, run.setting, sizes, schedule)
+        sizes = Sizes(evaluation.settled(exact, run.fixed))
+        exact = evaluation.evaluate(site, run.setting, sizes, schedule)
+        found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE)
+        miss = exact.cost_usd_per_year - answer.objective / OBJECTIVE
+        holds = not exact.broken and miss <= SHARP * run.gap * exact.cost_usd_per_year
+        if holds or answer.status is not Status.OPTIMAL:
+            return
+        sharpen(model, points, answer, sizes, exact)
+        start = answer.by_name
+
+
+def _at_least(model: joint.Joint, need: Need) -> None:
+    rows, fast = model.rows, model.storage
+    if need.card is None:
+        rows.inner("storage_card_needed", fast.card[None] >= 1)
+        return
+    rows.inner("storage_card_needed", fast.card[need.card] >= 1)
+    rows.inner("storage_needed", fast.power_mw[need.card] >= need.power_mw)
+    rows.inner("storage_needed", fast.energy_mwh[need.card] >= need.energy_mwh)
