@@ -1,0 +1,152 @@
+"""Representative days: real days that stand for the year, and design days that only limit.
+
+    days_of_year(site)       every whole local day of the series: dry bulb and price by hour, joined on UTC
+    medoids(features, n)     n clusters of days, each with the real day in its middle
+    design_days(year, ...)   the hottest day, the day of the greatest cooling need, the dearest day
+    choose(site, n)          both, as the site file's `days`
+
+Hierarchical clustering with Ward's criterion and real days as medoids (M. Hoffmann et al., "A review on time
+series aggregation methods for energy system models", Energies 13 (2020) 641). Days that set sizes are rare
+and no cluster's middle: they are added with weight 0, so that they limit and do not cost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import cdist
+
+from codesign import climate
+from codesign.climate import HOURS_A_DAY, Array
+from codesign.errors import Fault, InputError
+from codesign.schema import Day
+from codesign.site import Site
+
+DAYS_A_YEAR = 365.0
+WHOLE_YEAR = (365, 366)
+FREE_APPROACH_K = 6.0
+"""Dry bulb below the FWS supply at which dry coolers alone still hold it; 5 to 8 K are usual."""
+LOAD_PU_PER_K = 0.013
+"""Proxy of the load: chillers take over within 15 K above free cooling and draw 0.2 of the heat (COP 5)."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Year:
+    """The local days of a year: n dates (ISO 8601); arrays (n, 24) in degC and USD/MWh by local hour."""
+
+    dates: tuple[str, ...]
+    dry_bulb_c: Array
+    price_usd_per_mwh: Array
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    def features(self) -> Array:
+        """Return (n, 48): temperatures, then prices, each less its mean over its standard deviation.
+
+        One mean and one deviation a quantity, not an hour: an hour that hardly varies does not count more.
+        """
+        return np.hstack([_standardised(self.dry_bulb_c), _standardised(self.price_usd_per_mwh)])
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Days that one of them stands for: indices into the year."""
+
+    medoid: int
+    members: tuple[int, ...]
+
+
+def days_of_year(site: Site) -> Year:
+    """Return the local days that both series cover hour by hour, joined on UTC.
+
+    Raises InputError when they are not one year.
+    """
+    weather = dict(zip(*climate.weather_utc(site), strict=True))
+    price = dict(zip(*climate.price_utc(site), strict=True))
+    offset_h = site.climate.utc_offset_h
+    dates, rows = [], []
+    for date in sorted({time[:10] for time in site.series.weather["time"]}):
+        first = climate.utc_s(f"{date}T00:00", offset_h)
+        stamps = [first + 3600 * hour for hour in range(HOURS_A_DAY)]
+        if all(utc in weather and utc in price for utc in stamps):
+            dates.append(date)
+            rows.append([(weather[utc], price[utc]) for utc in stamps])
+    if len(dates) not in WHOLE_YEAR:
+        found = f"{len(dates)} whole days that energy.price_series covers too"
+        raise InputError([Fault(site.name, "climate.series", found, "the 365 or 366 days of one year")])
+    hours = np.array(rows, np.float64)
+    return Year(tuple(dates), hours[:, :, 0], hours[:, :, 1])
+
+
+def medoids(features: Array, number: int) -> tuple[Cluster, ...]:
+    """Return `number` clusters of the rows (n, k), in the order of their medoids.
+
+    Ward's criterion on Euclidean distance; a medoid has the least sum of distances to its cluster, the
+    earliest of equals.
+    """
+    if number >= len(features):
+        return tuple(Cluster(i, (i,)) for i in range(len(features)))
+    labels = hierarchy.cut_tree(hierarchy.linkage(features, "ward"), n_clusters=[number])[:, 0]
+    made = []
+    for label in range(number):
+        members = np.flatnonzero(labels == label)
+        distance = cdist(features[members], features[members]).sum(axis=1)
+        made.append(Cluster(int(members[distance.argmin()]), tuple(members.tolist())))
+    return tuple(sorted(made, key=lambda cluster: cluster.medoid))
+
+
+def design_days(site: Site) -> tuple[Day, ...]:
+    """Return the days by computed need, weight 0, each once, by date (see `needs`)."""
+    year = days_of_year(site)
+    found = {int(need.argmax()) for need in needs(year, free_c(site)).values()}
+    return tuple(Day(date=year.dates[at], weight_days=0.0) for at in sorted(found))
+
+
+def needs(year: Year, free_c: float) -> dict[str, Array]:
+    """Return what makes a day a design day, (n,) each: the greatest entry is the day.
+
+    hottest: highest dry bulb [degC]; cooling: sum of the dry bulb above free cooling [K h], a proxy of the
+    electricity for cooling; dearest: sum of price times load, the load 1 + LOAD_PU_PER_K a kelvin above free
+    cooling [USD per MW of free-cooled load].
+    """
+    above_k = np.maximum(year.dry_bulb_c - free_c, 0.0)
+    cost = year.price_usd_per_mwh * (1.0 + LOAD_PU_PER_K * above_k)
+    return {
+        "hottest": year.dry_bulb_c.max(axis=1), "cooling": above_k.sum(axis=1), "dearest": cost.sum(axis=1),
+    }  # fmt: skip
+
+
+def free_c(site: Site) -> float:
+    """Return the dry bulb [degC] up to which dry coolers do alone, at the coldest supply on offer (a proxy).
+
+    At the coldest: an hour counts once any setting on offer would need a machine.
+    """
+    return min(site.equipment.cooling.fws_supply_c) - FREE_APPROACH_K
+
+
+def choose(site: Site, number: int, *, design: bool = True) -> tuple[Day, ...]:
+    """Return `number` real days whose weights sum to 365, by date; then the design days beside them.
+
+    Weather and prices decide, joined; the site's own `days` do not matter.
+    """
+    year = days_of_year(site)
+    scale = DAYS_A_YEAR / len(year)
+    chosen = [
+        Day(date=year.dates[cluster.medoid], weight_days=len(cluster.members) * scale)
+        for cluster in medoids(year.features(), number)
+    ]
+    there = {day.date for day in chosen}
+    added = [day for day in design_days(site) if day.date not in there] if design else []
+    return (*chosen, *added)
+
+
+def whole_year(site: Site) -> tuple[Day, ...]:
+    """Return every day of the series' year, equal weights that sum to 365."""
+    dates = days_of_year(site).dates
+    return tuple(Day(date=date, weight_days=DAYS_A_YEAR / len(dates)) for date in dates)
+
+
+def _standardised(values: Array) -> Array:
+    spread = float(values.std())
+    return (values - values.mean()) / (spread if spread > 0.0 else 1.0)
