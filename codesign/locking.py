@@ -9,7 +9,7 @@ overran, at that one's end.  With S the time of a step without its wait, the lat
 overrun is worked off by slack a step, so on a machine whose steps wander it lasts many periods, and a
 quantile of S says little about it: the step times are taken in their measured order.
 
-The price of a lock is its slack, what the period is longer than the mean step; what it buys is jitter_s.  Jobs
+The price of a lock is its slack, by which the period exceeds the mean step; what it buys is jitter_s.  Jobs
 without a gate drift against each other by 0.02 to 1.2 % of their period on the same machine (step times
 logged in public training results).  Drop the first steps of a run: after a start they are slow, once.
 """
@@ -70,8 +70,8 @@ def menu(
 
     One run, or several of the same job: then one period for all, (1 + slack) times the mean of all their
     steps, and the jitter of the worst run (runs of one job differ up to tenfold).  A slack that leaves some
-    run slower than its ticks is no lock and left out.  The jitter is a lateness that occurred, the first at or
-    above the quantile, over the repeated run (steady_lateness_s).
+    run slower than its ticks is no lock and left out.  The jitter is a lateness that occurred, the first at
+    or above the quantile, over the repeated run (steady_lateness_s).
     """
     runs = _runs(step_times_s)
     if not 0 < quantile < 1:
