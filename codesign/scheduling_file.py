@@ -1,9 +1,9 @@
 """The schedule for the cluster's scheduler: one record a job copy, as CSV or JSON.
 
 Times are seconds on one clock that all copies share, its zero chosen freely.  A locked copy's start gate
-opens at gate_tick_s + n period_s, n = 0, 1, 2, ...; an iteration starts there or, when the one before overran,
-at that one's end, jitter_s late at most.  An event starts at first_s + n interval_s, in place of an iteration.
-A copy that is not locked keeps no tick: its places say where it was planned, not when it starts.
+opens at gate_tick_s + n period_s, n = 0, 1, 2, ...; an iteration starts there or, when the one before it
+overran, at that one's end, jitter_s late at most.  An event starts at first_s + n interval_s, the boundary of
+an iteration.  A copy that is not locked keeps no tick: its places say where it was planned, not when it runs.
 
     schedule.csv     one row a copy; columns KIND.first_s, KIND.interval_s, KIND.duration_s for each kind of
                      event that any copy has, empty where a copy has none
