@@ -1,0 +1,355 @@
+"""A plan on every day of the year: what the representative days did not show.
+
+The plan's sizes, setting and schedule are evaluated exactly on all days, operation chosen anew. Where an hour
+breaks a static limit, what is missing is counted as unserved and priced, so that a plan made for too few days
+is dear rather than merely wrong. The bound of a plan is that of its representative days, not of the year.
+
+symbol  name            unit      meaning
+s_l     short_mw        MW        by how much limit l is broken in an hour, each state of redundancy apart
+H       heat_mw         MW        unserved heat: worst state of the rejection + that of the air chillers
+P       power_mw        MW        unserved power: the greatest of contract, interconnection and hot spot
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codesign import catalogue, climate, days, evaluation, steady
+from codesign.climate import Array
+from codesign.design import CostItem, Margin, Plan, Setting, Table
+from codesign.errors import Fault, InputError
+from codesign.schema import Day
+from codesign.site import Site
+from codesign.sizing import card_of, unit_size
+
+UNSERVED_USD_PER_MWH = 10_000.0
+HEAT = ("heat_rejection", "air_chiller_capacity")
+POWER = ("contract", "interconnection", "hot_spot")
+SEPARATOR = " @ "
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """One limit broken in the year, in one state; most_mw stands at `date`, `hour_of_day` [h]."""
+
+    limit: str
+    place: str
+    hours_per_year: float
+    energy_mwh: float
+    most_mw: float
+    date: str
+    hour_of_day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YearEvaluation:
+    """A plan on all days.
+
+    hours, one row an hour of the year: the columns of `Plan.hours` and
+        unserved_heat_mw unserved_power_mw
+    short_mw, one row an hour: a column LIMIT @ PLACE for every limit that is broken in some hour
+    broken: broken limits, those that do not depend on the hour among them
+    """
+
+    cost_items: tuple[CostItem, ...]
+    hours: Table
+    short_mw: Table
+    broken: tuple[Margin, ...]
+    unserved_usd_per_mwh: float
+
+    @property
+    def cost_usd_per_year(self) -> float:
+        """Cost without what is unserved."""
+        return sum(item.usd_per_year for item in self.cost_items)
+
+    @property
+    def energy_usd_per_year(self) -> float:
+        return self._item("energy")
+
+    @property
+    def demand_usd_per_year(self) -> float:
+        return self._item("demand")
+
+    @property
+    def unserved_heat_mwh(self) -> float:
+        """Unserved heat a year."""
+        return float(self.hours["weight_h_per_year"] @ self.hours["unserved_heat_mw"])
+
+    @property
+    def unserved_power_mwh(self) -> float:
+        """Unserved electricity a year."""
+        return float(self.hours["weight_h_per_year"] @ self.hours["unserved_power_mw"])
+
+    @property
+    def unserved_usd_per_year(self) -> float:
+        return self.unserved_usd_per_mwh * (self.unserved_heat_mwh + self.unserved_power_mwh)
+
+    @property
+    def hours_short(self) -> float:
+        """Hours a year in which a limit that depends on the hour is broken."""
+        short = self.hours["unserved_heat_mw"] + self.hours["unserved_power_mw"] > 0.0
+        return float(self.hours["weight_h_per_year"] @ short)
+
+    @property
+    def shortages(self) -> tuple[Shortage, ...]:
+        """Every limit broken in some hour, the greatest energy first."""
+        weight, made = self.hours["weight_h_per_year"], []
+        for name, short in self.short_mw.items():
+            limit, _, place = name.partition(SEPARATOR)
+            at = int(short.argmax())
+            made.append(
+                Shortage(
+                    limit, place, float(weight @ (short > 0.0)), float(weight @ short), float(short[at]),
+                    str(self.hours["date"][at]), float(self.hours["hour_of_day"][at]),
+                )
+            )  # fmt: skip
+        return tuple(sorted(made, key=lambda each: -each.energy_mwh))
+
+    @property
+    def unserved_by_day_mwh(self) -> dict[str, float]:
+        """Unserved heat and electricity by date, days without any left out."""
+        short = self.hours["unserved_heat_mw"] + self.hours["unserved_power_mw"]
+        return _by_day(self.hours, short)
+
+    @property
+    def worst_day(self) -> str | None:
+        """Date with the most unserved; None where nothing is."""
+        by_day = self.unserved_by_day_mwh
+        return max(by_day, key=by_day.__getitem__) if by_day else None
+
+    def _item(self, name: str) -> float:
+        return sum(item.usd_per_year for item in self.cost_items if item.name == name)
+
+
+def evaluate_year(
+    site: Site,
+    plan: Plan,
+    *,
+    on: Sequence[Day] | None = None,
+    hour_step_h: int | None = None,
+    unserved_usd_per_mwh: float = UNSERVED_USD_PER_MWH,
+) -> YearEvaluation:
+    """Evaluate a plan on every day of the site's series.
+
+    Parameters
+    ----------
+    on
+        The days to take instead, with weights that sum to 365; the site's own give the plan's cost.
+    hour_step_h
+        Step within a day; the site's by default. A finer one shows hours between the plan's.
+    unserved_usd_per_mwh
+        Price of heat and of electricity that a limit leaves unserved.
+
+    Raises
+    ------
+    InputError
+        The series are not one whole year, or the plan has no sizes.
+    """
+    setting = _setting(plan)
+    taken = days.whole_year(site) if on is None else on
+    step = site.clock.hour_step_h if hour_step_h is None else hour_step_h
+    year = site.with_({"days": [day.model_dump() for day in taken], "clock.hour_step_h": step})
+    exact = evaluation.evaluate(year, setting, plan.sizes, plan.schedule)
+    short: dict[str, Array] = {}
+    for limit, place, spare in _spare_mw(year, setting, plan, exact):
+        missing = np.where(spare < 0.0, -spare, 0.0)
+        if missing.any():
+            short[f"{limit}{SEPARATOR}{place}"] = missing
+    heat = sum((_worst_state(short, limit, exact.hours.rows) for limit in HEAT), np.zeros(exact.hours.rows))
+    power = np.max([_worst_state(short, limit, exact.hours.rows) for limit in POWER], axis=0)
+    hours = Table({**exact.hours, "unserved_heat_mw": heat, "unserved_power_mw": power})
+    return YearEvaluation(
+        cost_items=exact.cost_items, hours=hours, short_mw=Table(short), broken=exact.broken,
+        unserved_usd_per_mwh=unserved_usd_per_mwh,
+    )  # fmt: skip
+
+
+def add_worst(
+    site: Site,
+    plan: Plan,
+    most: int = 3,
+    *,
+    hour_step_h: int | None = None,
+    unserved_usd_per_mwh: float = UNSERVED_USD_PER_MWH,
+) -> Site:
+    """Return the site with the worst days of its plan added at weight 0; the site itself where none is due.
+
+    A limit is due when what it leaves unserved in the year costs more than to serve it
+    (`serving_usd_per_year`). Up to `most` days are added, the most unserved first, but none whose due limits
+    all miss by no more than on a day added before. At weight 0 a day limits the next plan and costs nothing.
+    """
+    found = evaluate_year(site, plan, hour_step_h=hour_step_h, unserved_usd_per_mwh=unserved_usd_per_mwh)
+    due = [name for name, short in found.short_mw.items() if _due(site, plan, found, name, short)]
+    there = {day.date for day in site.days}
+    missed: dict[str, dict[str, float]] = {}
+    for name in due:
+        for date, mw in _by_day(found.hours, found.short_mw[name], most=True).items():
+            if date not in there:
+                missed.setdefault(date, {})[name] = mw
+    unserved, added = found.unserved_by_day_mwh, list[str]()
+    for date in sorted(missed, key=lambda each: (-unserved[each], each)):
+        covered = any(
+            all(mw <= missed[other].get(name, 0.0) for name, mw in missed[date].items()) for other in added
+        )
+        if len(added) < most and not covered:
+            added.append(date)
+    if not added:
+        return site
+    extra = [Day(date=date, weight_days=0.0) for date in added]
+    return site.with_({"days": [day.model_dump() for day in (*site.days, *extra)]})
+
+
+def serving_usd_per_year(site: Site, plan: Plan, limit: str, short_mw: float, dry_bulb_c: float) -> float:
+    """Return the annual cost of what would serve a shortage: whole units of the plan's cards, or contract.
+
+    Heat: chillers or dry-cooler cells, whichever is cheaper, at their capacity in that hour. Nothing that can
+    be bought moves the interconnection limit; 0 leaves it to the plan.
+    """
+    setting, kw = _setting(plan), 1e3 * short_mw
+    match limit:
+        case "heat_rejection":
+            return min(
+                _units_usd(site, plan, name, kw, _unit_kw(site, setting, plan, name, dry_bulb_c))
+                for name in ("chiller", "dry_cooler")
+            )
+        case "air_chiller_capacity":
+            each = _unit_kw(site, setting, plan, "air_chiller", dry_bulb_c)
+            return _units_usd(site, plan, "air_chiller", kw, each)
+        case "hot_spot":
+            part = catalogue.build(site, "transformer", card_of(plan.sizes, "transformer"))
+            each = 1e3 * part.rating_mva * site.poi.power_factor
+            return _units_usd(site, plan, "transformer", kw, each)
+        case "contract":
+            return short_mw * site.energy.contract_charge_usd_per_mw_year
+    return 0.0
+
+
+def _due(site: Site, plan: Plan, found: YearEvaluation, name: str, short: Array) -> bool:
+    """Whether serving a limit costs less than leaving its shortage unserved."""
+    at = int(short.argmax())
+    unserved = found.unserved_usd_per_mwh * float(found.hours["weight_h_per_year"] @ short)
+    limit = name.partition(SEPARATOR)[0]
+    return unserved > serving_usd_per_year(
+        site, plan, limit, float(short[at]), float(found.hours["dry_bulb_c"][at])
+    )
+
+
+def _unit_kw(site: Site, setting: Setting, plan: Plan, name: str, dry_bulb_c: float) -> float:
+    """Return what one more unit of the plan's card carries at a dry bulb."""
+    card = card_of(plan.sizes, name)
+    if name == "chiller":
+        return catalogue.build(site, "chiller", card).capacity_at_kw(setting.fws_supply_c, dry_bulb_c)
+    if name == "air_chiller":
+        water_c = site.equipment.air_chiller.chilled_water_c
+        return catalogue.build(site, "eir_chiller", card).capacity_at_kw(water_c, dry_bulb_c)
+    cell, point = catalogue.build(site, "dry_cooler", card), _point(site, setting, plan)
+    flow = point.flow_kg_per_s / (int(plan.sizes["dry_cooler"].count or 0) + 1)
+    return cell.duty_kw(1.0, point.return_c, dry_bulb_c, flow, climate.air_density_pu(site))
+
+
+def _units_usd(site: Site, plan: Plan, name: str, kw: float, each_kw: float) -> float:
+    if each_kw <= 0.0:
+        return math.inf
+    unit = unit_size(site, name, card_of(plan.sizes, name), 1)
+    return math.ceil(kw / each_kw) * evaluation.annual_usd(site, name, unit)
+
+
+def _spare_mw(
+    year: Site, setting: Setting, plan: Plan, exact: evaluation.Evaluation
+) -> Iterator[tuple[str, str, Array]]:
+    """Yield (limit, place, MW to spare by hour) of every limit that depends on the hour and is broken."""
+    broken = {(margin.limit, _state(margin)) for margin in exact.broken}
+    for limit, place, spare in (
+        *_heat_spare_mw(year, setting, plan),
+        *_air_spare_mw(year, setting, plan),
+        *_power_spare_mw(year, plan, exact, hot=any(limit == "hot_spot" for limit, _ in broken)),
+    ):
+        if (limit, place) in broken:
+            yield limit, place, spare
+
+
+def _state(margin: Margin) -> str:
+    """Return the place of a margin without its date: "one chiller out, 2023-08-18 17:00"."""
+    place, comma, when = margin.place.rpartition(", ")
+    return place if comma and when[:1].isdigit() else margin.place
+
+
+def _heat_spare_mw(year: Site, setting: Setting, plan: Plan) -> Iterator[tuple[str, str, Array]]:
+    sizes, point = plan.sizes, _point(year, setting, plan)
+    if not np.isfinite(point.flow_kg_per_s):
+        return
+    card, cells = card_of(sizes, "dry_cooler"), int(sizes["dry_cooler"].count or 0)
+    machines = int(sizes["chiller"].count or 0)
+    machine = catalogue.build(year, "chiller", card_of(sizes, "chiller"))
+    each_kw = machine.capacity_at_kw(setting.fws_supply_c, climate.hours(year).dry_bulb_c)
+    states = [("all running", 0, 0)]
+    states += [("one chiller out", 0, 1)] if _redundant(year, "chiller") else []
+    states += [("one dry cooler out", 1, 0)] if _redundant(year, "dry_cooler") else []
+    for place, cell, chiller in states:
+        most = steady.dry_cooler_most_kw(year, card, cells - cell, point)
+        spare = most + max(machines - chiller, 0) * each_kw - point.heat_kw
+        if place == "all running":
+            short = steady.reject(year, setting, sizes, point).short_kw
+            spare = np.where(short > 0.0, np.minimum(spare, -short), spare)
+        yield "heat_rejection", place, spare / 1e3
+
+
+def _air_spare_mw(year: Site, setting: Setting, plan: Plan) -> Iterator[tuple[str, str, Array]]:
+    air, machines = steady.air_side(year, setting, plan.sizes), int(plan.sizes["air_chiller"].count or 0)
+    states = [("all running", 0)] + ([("one air chiller out", 1)] if _redundant(year, "air_chiller") else [])
+    for place, out in states:
+        yield "air_chiller_capacity", place, ((machines - out) * air.chiller_capacity_kw - air.coil_kw) / 1e3
+
+
+def _power_spare_mw(
+    year: Site, plan: Plan, exact: evaluation.Evaluation, *, hot: bool
+) -> Iterator[tuple[str, str, Array]]:
+    hours = exact.hours
+    yield "contract", "poi", plan.sizes["contract"].value - hours["poi_mw"]
+    yield "interconnection", "poi", year.poi.interconnection_limit_mw - hours["poi_peak_mw"]
+    if hot:  # a bisection an hour
+        part = catalogue.build(year, "transformer", card_of(plan.sizes, "transformer"))
+        units = int(plan.sizes["transformer"].count or 0)
+        allowed = np.array(
+            [evaluation.transformer_allowed_pu(year, part, units, float(c)) for c in hours["dry_bulb_c"]]
+        )
+        spare_mva = units * part.rating_mva * allowed - evaluation.transformer_mva(year, hours)
+        yield "hot_spot", "transformers, one out", spare_mva * year.poi.power_factor
+
+
+def _point(site: Site, setting: Setting, plan: Plan) -> steady.FwsPoint:
+    cdus = max(int(plan.sizes["cdu"].count or 0), 1)
+    return steady.fws_point(site, setting, card_of(plan.sizes, "cdu"), card_of(plan.sizes, "fws_pump"), cdus)
+
+
+def _redundant(site: Site, name: str) -> bool:
+    spec: Any = getattr(site.equipment, name)
+    return bool(spec.redundancy == evaluation.REDUNDANT)
+
+
+def _setting(plan: Plan) -> Setting:
+    if plan.setting is None or not plan.solved:
+        raise InputError([Fault("plan", "sizes", "none", "a plan with sizes and a setting", None)])
+    return plan.setting
+
+
+def _worst_state(short: dict[str, Array], limit: str, rows: int) -> Array:
+    """Return the shortage of a limit by hour, the worst of its states."""
+    states = [values for name, values in short.items() if name.partition(SEPARATOR)[0] == limit]
+    return np.max(states, axis=0) if states else np.zeros(rows)
+
+
+def _by_day(hours: Table, values: Array, *, most: bool = False) -> dict[str, float]:
+    """Return by date the hourly values' weighted sum over one day, or their greatest; zeros left out."""
+    dates, first, index = np.unique(hours["date"], return_index=True, return_inverse=True)
+    made = np.zeros(len(dates))
+    if most:
+        np.maximum.at(made, index, values)
+    else:
+        np.add.at(made, index, values * hours["weight_h_per_year"])
+    return {str(dates[i]): float(made[i]) for i in np.argsort(first) if made[i] > 0.0}
