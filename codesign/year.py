@@ -181,7 +181,7 @@ def add_worst(
 
     A limit is due when what it leaves unserved in the year costs more than to serve it
     (`serving_usd_per_year`). Up to `most` days are added, the most unserved first, but none whose due limits
-    all miss by no more than on a day added before. At weight 0 a day limits the next plan and costs nothing.
+    all miss by no more than on a day that is there. At weight 0 a day limits the next plan and costs nothing.
     """
     found = evaluate_year(site, plan, hour_step_h=hour_step_h, unserved_usd_per_mwh=unserved_usd_per_mwh)
     due = [name for name, short in found.short_mw.items() if _due(site, plan, found, name, short)]
@@ -189,12 +189,12 @@ def add_worst(
     missed: dict[str, dict[str, float]] = {}
     for name in due:
         for date, mw in _by_day(found.hours, found.short_mw[name], most=True).items():
-            if date not in there:
-                missed.setdefault(date, {})[name] = mw
+            missed.setdefault(date, {})[name] = mw
     unserved, added = found.unserved_by_day_mwh, list[str]()
     for date in sorted(missed, key=lambda each: (-unserved[each], each)):
         covered = any(
-            all(mw <= missed[other].get(name, 0.0) for name, mw in missed[date].items()) for other in added
+            all(mw <= missed[other].get(name, 0.0) for name, mw in missed[date].items())
+            for other in (*added, *(there & missed.keys()))
         )
         if len(added) < most and not covered:
             added.append(date)
