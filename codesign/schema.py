@@ -100,6 +100,15 @@ class Day(Model):
     weight_days: Annotated[float, In(0, 366)]
 
 
+class RepresentativeDays(Model):
+    """In place of [[days]]: chosen from a whole year of weather and prices (`codesign.days`)."""
+
+    number: Annotated[int, In(1, 60)]
+    """Real days, whose weights sum to 365."""
+    design_days: Annotated[bool, Field(strict=True)] = True
+    """Whether the days of the greatest need are added, at weight 0."""
+
+
 class Clock(Model):
     """Steps and slots; each divides the next longer one."""
 

@@ -5,6 +5,7 @@
     site.with_({"poi.contract_max_mw": 1.1, "jobs.pretrain.count": 3, "days.0.weight_days": 90})
     site.save(folder)                                       load(folder) == site
 
+[representative_days] in place of [[days]]: days are chosen when the site is made; `days` is always a list.
 Frozen, equal and hashed by content. Raises InputError with every fault at once.
 """
 
@@ -15,6 +16,7 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,12 @@ from codesign import consistency, dotted, poi, reading, timeseries, toml
 from codesign.errors import Fault, InputError
 from codesign.faults import faults, keys_at
 from codesign.fields import FrozenDict, Model
-from codesign.schema import Sections
+from codesign.schema import RepresentativeDays, Sections
 from codesign.units import spelled_metric
+
+REPRESENTATIVE = "representative_days"
+PLACEHOLDER = {"date": "2023-01-01", "weight_days": 365}
+"""Stands for days that are still to be chosen; no site keeps it."""
 
 Columns = FrozenDict[str, tuple[Any, ...]]
 Reader = Callable[[str, str, Mapping[str, Any]], timeseries.Table]
@@ -58,6 +64,8 @@ class Site(Sections):
         found = dotted.apply(data, changed)
         if found:
             raise InputError(found)
+        if REPRESENTATIVE in changed and "days" not in changed:
+            del data["days"]
         if "poi.rule" in changed:
             own = {path.removeprefix("poi.") for path in changed}
             kept = poi.without_rule({**data["poi"], "rule": self.poi.rule})
@@ -156,7 +164,11 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a site file."""
     made = Sections.model_json_schema()
     extends = {"type": "string", "description": "A site file to build on; keys here replace its keys."}
-    made["properties"] = {"extends": extends, **made["properties"]}
+    made["$defs"]["RepresentativeDays"] = RepresentativeDays.model_json_schema()
+    chosen = {REPRESENTATIVE: {"$ref": "#/$defs/RepresentativeDays"}}
+    made["properties"] = {"extends": extends, **made["properties"], **chosen}
+    made["required"].remove("days")
+    made["oneOf"] = [{"required": ["days"]}, {"required": [REPRESENTATIVE]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "codesign site"}
 
 
@@ -176,32 +188,69 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 def _made(data: dict[str, Any], file: str, read: Reader) -> Site:
     """Return the site of plain data, or raise every fault: of keys, of series, of what must fit together."""
     data, renamed = spelled_metric(data, _keys)
-    found: list[Fault] = []
+    wanted, found = _to_choose(data, file)
+    chosen = REPRESENTATIVE in data or "days" not in data  # or found at fault
+    data = {key: value for key, value in data.items() if key != REPRESENTATIVE}
     try:
-        sections: Sections | None = Sections.model_validate(data)
+        filled = {**data, "days": [PLACEHOLDER]} if chosen else data
+        sections: Sections | None = Sections.model_validate(filled)
     except ValidationError as error:
-        sections, found = None, faults(error, Sections, file, renamed=renamed)
+        sections = None
+        found += faults(error, Sections, file, renamed=renamed)
     tables: dict[str, timeseries.Table] = {}
     for table, key, place in reading.paths(data):
         try:
             tables[place] = read(str(table[key]), place, timeseries.COLUMNS.get(place, timeseries.PROFILE))
         except InputError as error:
             found += error.faults
+    if chosen and sections is not None:
+        sections, unfit = _with_days(sections, wanted, tables, file) if wanted and not found else (None, [])
+        found += unfit
     whole = sections or consistency.partial(data)
     found += consistency.faults(whole, tables, file)
     if found or sections is None:
         raise InputError({str(fault): fault for fault in found}.values())
+    return Site.model_construct(**dict(sections), series=_series_of(sections, tables))
+
+
+def _to_choose(data: Mapping[str, Any], file: str) -> tuple[RepresentativeDays | None, list[Fault]]:
+    """Return how days are to be chosen, None where they are listed or at fault."""
+    if (REPRESENTATIVE in data) == ("days" in data):
+        key, found = (REPRESENTATIVE, "both") if "days" in data else ("days", "missing")
+        return None, [Fault(file, key, found, "either [[days]] or [representative_days]")]
+    if "days" in data:
+        return None, []
+    try:
+        return RepresentativeDays.model_validate(data[REPRESENTATIVE]), []
+    except ValidationError as error:
+        return None, faults(error, RepresentativeDays, file, within=(REPRESENTATIVE,))
+
+
+def _with_days(
+    sections: Sections, wanted: RepresentativeDays, tables: Mapping[str, timeseries.Table], file: str
+) -> tuple[Sections | None, list[Fault]]:
+    """Return the sections with the days chosen from the series, or what is wrong with the series."""
+    from codesign import days
+
+    site = Site.model_construct(**dict(sections), series=_series_of(sections, tables))
+    try:
+        chosen = days.choose(site, wanted.number, design=wanted.design_days)
+    except InputError as error:
+        return None, [replace(fault, file=file) for fault in error.faults]
+    return sections.model_copy(update={"days": chosen}), []
+
+
+def _series_of(sections: Sections, tables: Mapping[str, timeseries.Table]) -> Series:
     profiles = {
         job.profile: FrozenDict(tables[f"jobs.{name}.profile"])
         for name, job in sections.jobs.items()
         if job.profile is not None
     }
-    series = Series.model_construct(
+    return Series.model_construct(
         weather=FrozenDict(tables["climate.series"]),
         price=FrozenDict(tables["energy.price_series"]),
         profiles=FrozenDict(profiles),
     )
-    return Site.model_construct(**dict(sections), series=series)
 
 
 def _keys(place: tuple[str, ...]) -> tuple[str, ...]:
