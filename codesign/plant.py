@@ -79,7 +79,7 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Racks under the same load: the copy of a job."""
+    """Racks under the same load: copies of a job that are in step."""
 
     name: str
     racks: int

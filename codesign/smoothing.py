@@ -37,6 +37,8 @@ TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
 
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
+ROOM_COST = 1e-5
+"""Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ def dispatch(
     energy_mwh: float,
     other_mw: float,
 ) -> Dispatch:
-    """Return the dispatch with the least excess, then the least loss.
+    """Return the dispatch with the least excess, then the least loss, then the least energy stored.
 
     Parameters
     ----------
@@ -219,7 +221,7 @@ class _Programme:
         """Charge, discharge and energy of one stream's share; its ceiling columns when the size is shared."""
         h = self.site.clock.step_s / S_PER_H
         charge, discharge = self.new(k, high=power_mw, cost=1.0), self.new(k, high=power_mw, cost=-1.0)
-        energy = self.new(k, high=energy_mwh)
+        energy = self.new(k, high=energy_mwh, cost=ROOM_COST)
         in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
         self.equal.add(
             [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)],

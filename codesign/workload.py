@@ -133,9 +133,28 @@ def assignment_mw(site: Site, assigned: Assignment) -> Array:
     return _frozen(_racks_mw(site, assigned.job, assigned.pod) * level)
 
 
+def idle_mw(site: Site, assigned: Assignment) -> float:
+    """Return the power of a copy's racks while the job is stopped [MW]."""
+    job = site.jobs[assigned.job]
+    return _racks_mw(site, assigned.job, assigned.pod) * job.idle_pu * job.plateau_pu
+
+
 def levels(site: Site, schedule: Schedule) -> dict[tuple[str, int], Array]:
     """Return every (job, copy)'s level over the macro period, per unit of the rack's nominal power [K]."""
     return {(a.job, a.copy): _level(site, a.job, _placement(site, a)) for a in schedule}
+
+
+def alike(schedule: Schedule) -> tuple[tuple[Assignment, int], ...]:
+    """Return the schedule's groups of copies in step with each other: (the first of them, how many).
+
+    Copies of a job with the same offset and events are one load. Copy 0 of each job stands alone: a scenario
+    may stop it.
+    """
+    found: dict[Any, list[Assignment]] = {}
+    for row in schedule:
+        key = (row.job, row.copy == 0, row.mode, row.offset_s, row.events, row.pod)
+        found.setdefault(key, []).append(row)
+    return tuple((rows[0], len(rows)) for rows in found.values())
 
 
 def mean_level(job: Any, site: Site) -> float:

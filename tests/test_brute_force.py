@@ -78,3 +78,30 @@ def test_bound_and_cost_bracket_the_optimum(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(10, 50))
 def test_bound_and_cost_bracket_the_optimum_of_more_sites(seed: int, tmp_path: Path) -> None:
     bracket(seed, tmp_path)
+
+
+def bracket_by_parts(seed: int) -> None:
+    """The clocks apart against the joint model as oracle."""
+    site = random_site(seed)
+    whole = codesign.plan(site, gap=1e-7)
+    apart = codesign.plan(site.with_({"solver.method": "split"}), gap=1e-7)
+    if whole.outcome is Outcome.INFEASIBLE:
+        assert not apart.solved
+    if apart.outcome is Outcome.INFEASIBLE:
+        assert whole.outcome is Outcome.INFEASIBLE
+    if not (whole.solved and apart.solved):
+        return
+    assert apart.bound_usd_per_year is not None
+    assert apart.bound_usd_per_year <= (whole.cost_usd_per_year or 0.0) * (1 + 1e-7)
+    assert (whole.bound_usd_per_year or 0.0) <= (apart.cost_usd_per_year or 0.0) * (1 + 1e-7)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_clocks_apart_bracket_the_joint_optimum(seed: int) -> None:
+    bracket_by_parts(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 50))
+def test_clocks_apart_bracket_the_joint_optimum_of_more_sites(seed: int) -> None:
+    bracket_by_parts(seed)

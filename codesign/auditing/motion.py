@@ -52,10 +52,10 @@ def plant_of(hall: Hall) -> Plant:
     groups = tuple(
         Group(
             name=f"{row.job}_{row.copy}",
-            racks=site.jobs[row.job].racks,
+            racks=number * site.jobs[row.job].racks,
             rack=catalogue.build(site, "rack", site.pods[row.pod].rack),
         )
-        for row in hall.plan.schedule
+        for row, number in workload.alike(hall.plan.schedule)
     )
     storage = hall.storage or catalogue.build(site, "storage", site.equipment.storage.cards[0])
     return Plant(
@@ -84,7 +84,7 @@ def steady(
     """Return states, controls and disturbances of the plan's steady state of an hour."""
     site, table = hall.site, hall.plan.hours
     return plant.steady(
-        hall.mean_level,
+        {row: hall.mean_level[row] for row in (group.name for group in plant.groups)},
         float(table["dry_bulb_c"][hour]),
         sizes_of(hall),
         tcs_flow_l_per_min=hall.tcs_l_per_min,
@@ -173,7 +173,7 @@ def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, floa
     step_s = step_of(hall, scenario)
     given = {name: np.full(steps, value) for name, value in start.items()}
     if scenario not in SLOW:
-        for row in hall.plan.schedule:
+        for row, _ in workload.alike(hall.plan.schedule):
             level = level_pu(hall.site, row)
             due = [level[k // _parts(hall) % len(level)] for k in range(steps)]
             given[f"{row.job}_{row.copy}.level_pu"] = np.array(due)

@@ -137,7 +137,8 @@ def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) 
     steps = round(getattr(site.scenarios, name).duration_s / step_s)
     rows = steps + horizon
     nominal = np.tile(start.d, (rows, 1))
-    for (job, copy), level in workload.levels(site, plan.schedule).items():
+    first = tuple(row for row, _ in workload.alike(plan.schedule))
+    for (job, copy), level in workload.levels(site, first).items():
         nominal[:, _column(start, f"{group(job, copy)}.level_pu")] = np.resize(np.repeat(level, parts), rows)
     controls, states = np.tile(start.u, (rows, 1)), np.tile(start.x, (rows, 1))
     for column in ("charge_mw", "discharge_mw"):

@@ -44,7 +44,10 @@ def start(site: Site, plan: Plan, hour: int | None = None) -> Start:
     hall, p = plant(site, plan), sizes(plan)
     stack, load, table = Stack(hall), steady.it_load(site, setting(plan)), plan.hours
     x, u, d = hall.steady(
-        {group(row.job, row.copy): workload.mean_level(site.jobs[row.job], site) for row in plan.schedule},
+        {
+            group(row.job, row.copy): workload.mean_level(site.jobs[row.job], site)
+            for row, _ in workload.alike(plan.schedule)
+        },
         float(table["dry_bulb_c"][hour]),
         p,
         tcs_flow_l_per_min=load.tcs_flow_l_per_min,
@@ -80,7 +83,7 @@ def setting(plan: Plan) -> Setting:
 
 
 def group(job: str, copy: int) -> str:
-    """Return the plant's name of one job copy's racks."""
+    """Return the plant's name of the racks of a job copy and of those in step with it."""
     return f"{job}_{copy}"
 
 
@@ -99,10 +102,10 @@ def plant(site: Site, plan: Plan) -> Plant:
     groups = tuple(
         Group(
             name=group(row.job, row.copy),
-            racks=site.jobs[row.job].racks,
+            racks=number * site.jobs[row.job].racks,
             rack=catalogue.build(site, "rack", site.pods[row.pod].rack),
         )
-        for row in plan.schedule
+        for row, number in workload.alike(plan.schedule)
     )
     return Plant(
         groups=groups,

@@ -22,7 +22,7 @@ import numpy as np
 from codesign import catalogue, climate, evaluation, smoothing, workload
 from codesign.design import Schedule, Setting, Sizes
 from codesign.evaluation import MONTHS
-from codesign.planning import bound, exchange, highs, joint, storage
+from codesign.planning import abort, bound, exchange, highs, joint, storage
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
@@ -107,15 +107,20 @@ def _need(run: Run, schedule: Schedule) -> Need | None:
     if answer.values is None:
         return None
     card = storage.read_card(fast, answer)
-    amounts = dict.fromkeys(("storage_power", "storage_energy"), 0.0)
-    if card is not None:
-        amounts["storage_power"] = _with_room(site, "storage_power", answer[fast.power_mw[card]])
-        amounts["storage_energy"] = _with_room(site, "storage_energy", answer[fast.energy_mwh[card]])
-    best = smoothing.dispatch(
-        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
-        power_mw=amounts["storage_power"], energy_mwh=amounts["storage_energy"], other_mw=0.0,
-    )  # fmt: skip
-    return Need(card, *amounts.values(), best.loss_mw, best.peak_mw)
+    power_mw = 0.0 if card is None else _with_room(site, "storage_power", answer[fast.power_mw[card]])
+    energy_mwh = 0.0 if card is None else _with_room(site, "storage_energy", answer[fast.energy_mwh[card]])
+    part = catalogue.build(site, "storage", card) if card else None
+    for _ in range(MOST_ROUNDS):
+        best = smoothing.dispatch(
+            site, smoothing.streams(site, schedule), part, power_mw=power_mw, energy_mwh=energy_mwh,
+            other_mw=0.0,
+        )  # fmt: skip
+        more = card and abort.storage(site, schedule, card, best, power_mw, energy_mwh)
+        if not more or not card or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
+            break
+        power_mw = _with_room(site, "storage_power", more[0])
+        energy_mwh = _with_room(site, "storage_energy", more[1])
+    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw)
 
 
 def _with_room(site: Site, name: str, value: float) -> float:
