@@ -21,7 +21,7 @@ from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
 from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size
-from codesign.planning import Cut
+from codesign.planning.attempt import Cut
 from codesign.reasons import with_reasons
 from codesign.site import Site
 from codesign.sizing import card_of
