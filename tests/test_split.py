@@ -1,0 +1,122 @@
+"""The clocks apart: the exchange against every schedule, the stop of a job, settings left out by bound."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import random_site
+
+import codesign
+from codesign import catalogue, smoothing, workload
+from codesign.design import Schedule, Setting
+from codesign.planning import abort, attempt, exchange, split
+from codesign.site import Site
+
+HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
+
+
+def window_mw(site: Site, schedule: Schedule) -> float:
+    parts = smoothing.streams(site, schedule)
+    return smoothing.widest_window(site, parts, [part.power_mw for part in parts])[0]
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_exchange_finds_a_schedule_as_narrow_as_any(seed: int) -> None:
+    site = random_site(seed).with_({"jobs.tune.locked": True, "jobs.tune.jitter_s": 0.0})
+    copies = [(name, copy) for name, job in site.jobs.items() for copy in range(job.count)]
+    everywhere = [workload.placements(site, name) for name, _ in copies]
+    least = math.inf
+    for places in itertools.product(*everywhere):
+        rows = [
+            workload.assignment(site, name, copy, place)
+            for (name, copy), place in zip(copies, places, strict=True)
+        ]
+        least = min(least, window_mw(site, Schedule(rows)))
+    assert window_mw(site, exchange.schedule(site)) == pytest.approx(least, abs=0.1 * least)
+
+
+def test_exchange_is_the_same_every_time() -> None:
+    site = codesign.load(HALL)
+    assert exchange.schedule(site) == exchange.schedule(site)
+
+
+def test_coinciding_checkpoints_break_the_rule_that_staggered_ones_keep() -> None:
+    """The three jobs of twelve racks in step, checkpoints in one slot or in three; no storage."""
+    hall = codesign.load(HALL)
+    site = hall.with_({"jobs.pretrain.racks": 12})
+
+    def checkpoints(starts: list[float]) -> Schedule:
+        return Schedule(
+            [
+                workload.assignment(site, "midtrain", copy, workload.Placement(0.0, (start,)))
+                for copy, start in enumerate(starts)
+            ]
+        )
+
+    limit = workload.window_limit_mw(site)
+    assert window_mw(site, checkpoints([0.0, 0.0, 0.0])) > limit
+    assert window_mw(site, checkpoints([0.0, 30.0, 60.0])) < limit
+
+
+def test_the_schedule_of_the_hall_beats_aligned_jobs() -> None:
+    site = codesign.load(HALL)
+    aligned = [
+        workload.assignment(site, name, copy, workload.placements(site, name)[0])
+        for name, job in site.jobs.items()
+        for copy in range(job.count)
+    ]
+    assert window_mw(site, exchange.schedule(site)) < 0.5 * window_mw(site, Schedule(aligned))
+
+
+def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
+    """A flat hall: the fall beyond the window must go in at once, and be let out as the filter forgets."""
+    hall = codesign.load(HALL)
+    flat = [{"name": "even", "share": 1.0, "level_pu": 1.0}]
+    site = hall.with_({"jobs": {"pretrain": {"count": 1, "racks": 36, "period_s": 10.0, "phases": flat}}})
+    schedule = exchange.schedule(site)
+    part = catalogue.build(site, "storage", "supercap-row")
+    rest = smoothing.dispatch(
+        site, smoothing.streams(site, schedule), part, power_mw=0.5, energy_mwh=0.0005, other_mw=0.0
+    )
+    found = abort.storage(site, schedule, "supercap-row", rest, 0.5, 0.0005)
+    assert found is not None
+    fall, _ = smoothing.abort_step_mw(site)
+    limit = workload.window_limit_mw(site)
+    assert found[0] == pytest.approx(fall - limit, rel=1e-6)
+    assert np.ptp(rest.charge_mw) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_setting_whose_bound_is_above_a_plan_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = random_site(0).with_({"equipment.cooling.fws_supply_c": [30, 36], "solver.method": "split"})
+    planned: list[float] = []
+    day = split._day
+
+    def counted(run: attempt.Run, *rest: object) -> None:
+        planned.append(run.setting.fws_supply_c)
+        day(run, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(split, "_day", counted)
+    plan = codesign.plan(site, gap=1e-6)
+    assert plan.solved
+    assert planned == [30.0], "the warmer loop's bound is above the cost of the plan"
+    both = [
+        codesign.plan(site.with_({"equipment.cooling.fws_supply_c": [supply_c]}), gap=1e-6)
+        for supply_c in (30, 36)
+    ]
+    assert plan.cost_usd_per_year == pytest.approx(min(each.cost_usd_per_year or math.inf for each in both))
+    assert plan.bound_usd_per_year == pytest.approx(
+        min(each.bound_usd_per_year or math.inf for each in both), rel=1e-6
+    )
+
+
+def test_master_has_only_rows_that_a_bound_may_be_read_from() -> None:
+    from codesign.planning.rows import bound_rows_only
+
+    site = random_site(1)
+    run = attempt.Run(site, Setting(34.0, 4.0), {}, 1e-4, time.perf_counter() + 60, False, None, None)
+    assert bound_rows_only(split.master(site, run.setting, {}, attempt.Points()).rows)
