@@ -91,12 +91,20 @@ def test_start_is_accepted() -> None:
     assert again.objective == pytest.approx(first.objective, abs=1e-9)
 
 
-def test_the_installed_highs_is_not_of_the_release_with_wrong_optima() -> None:
-    """HiGHS issue 2975: presolve of 1.14 answers 99999 instead of 20; the range of versions leaves it out."""
-    import highspy
+def test_a_highs_with_another_answer_to_the_canary_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.14.0 answers 15 where 9 is right; here the right answer is called wrong."""
+    monkeypatch.setattr(highs, "CANARY", 15.0)
+    highs.proven.cache_clear()
+    try:
+        with pytest.raises(SolverError, match=r"calls 9 the least cost"):
+            highs.solve(knapsack())
+    finally:
+        highs.proven.cache_clear()
 
-    version = highspy.Highs().version()
-    assert not version.startswith("1.14.")
+
+def test_the_installed_highs_passes_the_canary() -> None:
+    highs.proven.cache_clear()
+    highs.proven()
 
 
 # rows

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import highspy
@@ -23,6 +24,8 @@ from codesign.errors import SolverError
 
 DROP = 1.001e-9
 """Coefficients below this absolute value are dropped (models are scaled to 1e-4 .. 1e4)."""
+CANARY = 9.0
+"""The known optimum of the model that every process solves first."""
 
 
 class Status(enum.Enum):
@@ -119,6 +122,7 @@ def solve(
     SolverError
         HiGHS refused an input or ended in a status that proves nothing.
     """
+    proven()
     lp, variables = compiled(model)
     began = time.perf_counter()
     for seed, first in ((0, start), (1, None)):  # a run that fails is tried once more, without its start
@@ -135,6 +139,36 @@ def solve(
         if highs.run() != highspy.HighsStatus.kError:
             return _answer(highs, variables, time.perf_counter() - began)
     raise SolverError("HiGHS run answered kError, twice")
+
+
+@lru_cache(maxsize=1)
+def proven() -> None:
+    """Refuse a HiGHS that calls a wrong point optimal: min 2 x + 3 z, x + z >= 4.5, z integer, both in 0..10.
+
+    The optimum is 9, at z = 0. The presolve of 1.14.0 answers 15 (HiGHS issues 2957, 2975 and 3043).
+
+    Raises
+    ------
+    SolverError
+        The answer is another one: no plan by this HiGHS could be trusted.
+    """
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = 2, 1
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = np.array([2.0, 3.0]), np.zeros(2), np.full(2, 10.0)
+    lp.row_lower_, lp.row_upper_ = np.array([4.5]), np.array([highspy.kHighsInf])
+    lp.integrality_ = [highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger]
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.array([0, 2], dtype=np.int32)
+    lp.a_matrix_.index_, lp.a_matrix_.value_ = np.array([0, 1], dtype=np.int32), np.ones(2)
+    highs = _loaded(lp, gap=0.0, time_limit_s=10.0, seed=0, log=False)
+    checked(highs.run(), "run")
+    answer = highs.getInfo().objective_function_value
+    if abs(answer - CANARY) > 1e-6:
+        version = highs.version()
+        raise SolverError(
+            f"HiGHS {version} calls {answer:g} the least cost of a model of which it is {CANARY:g}: "
+            "install highspy 1.13.1 or 1.15.1"
+        )
 
 
 def _loaded(lp: highspy.HighsLp, *, gap: float, time_limit_s: float, seed: int, log: bool) -> highspy.Highs:
