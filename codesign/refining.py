@@ -20,9 +20,9 @@ from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size, Sizes
 from codesign.planning.attempt import Cut
-from codesign.reasons import with_reasons
+from codesign.reasons import ECONOMIC, smaller, with_reasons
 from codesign.site import Site
 from codesign.sizing import card_of
 
@@ -116,9 +116,33 @@ def solve(
         )
     if plan.solved and cuts:
         plan = replace(plan, sizes=with_reasons(site, plan, cuts))
+        if outcome is Outcome.CERTIFIED:
+            plan = replace(plan, sizes=_shown(site, plan, heed))
     plan = replace(plan, outcome=outcome, reason=reason)
     claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began)
     return Design(site=site, plan=plan, check=check, certificate=claim)
+
+
+def _shown(site: Site, plan: Plan, heed: Callable[[], None]) -> Sizes:
+    """Keep a scenario as a size's reason only where the smaller size breaks the limit when it is run.
+
+    A cut is a line through one point: it can refuse a size that the scenario itself allows.
+    """
+    sizes = dict(plan.sizes)
+    for name, size in plan.sizes.items():
+        limit, _, scenario = size.set_by.partition(" @ ")
+        less = smaller(site, name, size)
+        if scenario in ("", "static") or less is None:
+            continue
+        try:
+            heed()
+        except _StoppedError:
+            break
+        tried = replace(plan, sizes=type(plan.sizes)({**plan.sizes, name: less}))
+        rows = checking.check(site, tried, scenarios=[scenario]).margins
+        if not any(row.limit == limit and row.margin < 0.0 for row in rows):
+            sizes[name] = replace(size, set_by=ECONOMIC)
+    return Sizes(sizes)
 
 
 class _StoppedError(Exception):
