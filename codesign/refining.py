@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Size, Sizes
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Setting, Size, Sizes
 from codesign.planning.attempt import Cut
+from codesign.planning.split import Master
 from codesign.reasons import ECONOMIC, smaller, with_reasons
 from codesign.site import Site
 from codesign.sizing import card_of
@@ -68,11 +69,14 @@ def solve(
     def left() -> float:
         return time_limit_s - (time.monotonic() - began)
 
+    known: dict[Setting, Master] = {}
     first = planning.plan(
-        site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, log=log, progress=progress, stop=stop
-    )
+        site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, known=known, log=log, progress=progress,
+        stop=stop,
+    )  # fmt: skip
     plan, cuts, check = first, list[BackOff](), Check()
     outcome, reason, rounds = first.outcome, first.reason, 0
+    unshown: tuple[str, ...] = ()
     unchecked = Check(not_covered=tuple(f"scenario {name}" for name in names(site)))
 
     def tell(scenario: str, step: int, steps: int) -> None:
@@ -106,7 +110,7 @@ def solve(
         cuts += new
         again = planning.plan(
             site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=[each.cut for each in cuts],
-            with_bound=False, log=log, progress=progress, stop=stop,
+            with_bound=False, known=known, log=log, progress=progress, stop=stop,
         )  # fmt: skip
         if not again.solved:
             reason += f"; no size on offer mends it ({again.reason})"
@@ -117,32 +121,33 @@ def solve(
     if plan.solved and cuts:
         plan = replace(plan, sizes=with_reasons(site, plan, cuts))
         if outcome is Outcome.CERTIFIED:
-            plan = replace(plan, sizes=_shown(site, plan, heed))
+            plan, unshown = _shown(site, plan, tell)
     plan = replace(plan, outcome=outcome, reason=reason)
-    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began)
+    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown)
     return Design(site=site, plan=plan, check=check, certificate=claim)
 
 
-def _shown(site: Site, plan: Plan, heed: Callable[[], None]) -> Sizes:
+def _shown(site: Site, plan: Plan, tell: Callable[[str, int, int], None]) -> tuple[Plan, tuple[str, ...]]:
     """Keep a scenario as a size's reason only where the smaller size breaks the limit when it is run.
 
-    A cut is a line through one point: it can refuse a size that the scenario itself allows.
+    A cut is a line through one point: it can refuse a size that the scenario itself allows. Also returns the
+    sizes for which there was no time left to run it.
     """
-    sizes = dict(plan.sizes)
+    sizes, unshown = dict(plan.sizes), list[str]()
     for name, size in plan.sizes.items():
         limit, _, scenario = size.set_by.partition(" @ ")
         less = smaller(site, name, size)
         if scenario in ("", "static") or less is None:
             continue
+        tried = replace(plan, sizes=Sizes({**plan.sizes, name: less}))
         try:
-            heed()
+            rows = checking.check(site, tried, scenarios=[scenario], progress=tell).margins
         except _StoppedError:
-            break
-        tried = replace(plan, sizes=type(plan.sizes)({**plan.sizes, name: less}))
-        rows = checking.check(site, tried, scenarios=[scenario]).margins
+            unshown.append(name)
+            continue
         if not any(row.limit == limit and row.margin < 0.0 for row in rows):
             sizes[name] = replace(size, set_by=ECONOMIC)
-    return Sizes(sizes)
+    return replace(plan, sizes=Sizes(sizes)), tuple(unshown)
 
 
 class _StoppedError(Exception):
@@ -205,14 +210,15 @@ def _broken(check: Check) -> str:
 
 
 def _certificate(
-    site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float
+    site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float, unshown: Sequence[str]
 ) -> Certificate:
     return Certificate(
         outcome=plan.outcome, reason=plan.reason, plan_cost_usd_per_year=first.cost_usd_per_year,
         cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
         influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
         cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
-        not_covered=(*check.not_covered, *_not_covered(site)), assumptions=_assumptions(site, plan),
+        not_covered=(*check.not_covered, *_not_covered(site)),
+        assumptions=(*_assumptions(site, plan), *_unshown(unshown)),
         rounds=rounds, versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest,
         seconds=seconds,
     )  # fmt: skip
@@ -255,6 +261,12 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         "the abort leaves a job's racks at its idle level; schedule and weather are known to the controller"
     )
     return tuple(said)
+
+
+def _unshown(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (f"what set {', '.join(names)} is read from a cut; there was no time to run the smaller size",)
 
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:

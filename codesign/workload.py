@@ -191,6 +191,15 @@ def quiet_moment_s(site: Site, schedule: Schedule, off_s: float, duration_s: flo
     return float(stop_s[int(np.argmax(np.round(least / step, 6)))])
 
 
+def abort(site: Site, schedule: Schedule) -> tuple[str, float]:
+    """Return the job that the abort stops, the largest unless the site names one, and the moment [s]."""
+    asked = site.scenarios.job_abort_restart
+    job = asked.job or max(site.jobs, key=lambda name: site.jobs[name].racks)
+    if asked.at_s is not None:
+        return job, asked.at_s
+    return job, quiet_moment_s(site, schedule, asked.off_s, asked.duration_s)
+
+
 # window rule
 
 

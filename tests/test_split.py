@@ -83,7 +83,8 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     rest = smoothing.dispatch(
         site, smoothing.streams(site, schedule), part, power_mw=0.5, energy_mwh=0.0005, other_mw=0.0
     )
-    found = abort.storage(site, schedule, "supercap-row", rest, 0.5, 0.0005)
+    run = attempt.Run(site, Setting(36.0, 4.0), {}, 1e-6, time.perf_counter() + 60, False, None, None)
+    found = abort.storage(run, schedule, "supercap-row", rest, 0.5, 0.0005)
     assert found is not None
     fall, _ = smoothing.abort_step_mw(site)
     limit = workload.window_limit_mw(site)

@@ -84,7 +84,7 @@ def steady(
     """Return states, controls and disturbances of the plan's steady state of an hour."""
     site, table = hall.site, hall.plan.hours
     return plant.steady(
-        {row: hall.mean_level[row] for row in (group.name for group in plant.groups)},
+        {group.name: hall.mean_level[group.name] for group in plant.groups},
         float(table["dry_bulb_c"][hour]),
         sizes_of(hall),
         tcs_flow_l_per_min=hall.tcs_l_per_min,
@@ -136,11 +136,7 @@ def _cdu_pump_trip(hall: Hall, asked: Any, time_s: Array, step_s: float, given: 
 
 def _job_abort_restart(hall: Hall, asked: Any, time_s: Array, step_s: float, given: dict[str, Array]) -> None:
     jobs = hall.site.jobs
-    largest = max(job.racks for job in jobs.values())
-    name = asked.job or next(name for name, job in jobs.items() if job.racks == largest)
-    at_s = asked.at_s
-    if at_s is None:
-        at_s = workload.quiet_moment_s(hall.site, hall.plan.schedule, asked.off_s, asked.duration_s)
+    name, at_s = workload.abort(hall.site, hall.plan.schedule)
     gone = (time_s > at_s - 1e-9) & (time_s < at_s + asked.off_s - 1e-9)
     column = f"{name}_0.level_pu"
     given[column] = np.where(gone, jobs[name].idle_pu * jobs[name].plateau_pu, given[column])

@@ -87,10 +87,7 @@ def _cdu_pump_trip(site: Site, plan: Plan, start: Start) -> Timeline:
 
 def _job_abort_restart(site: Site, plan: Plan, start: Start) -> Timeline:
     scenario = site.scenarios.job_abort_restart
-    job = scenario.job or max(site.jobs, key=lambda name: site.jobs[name].racks)
-    at_s = scenario.at_s
-    if at_s is None:
-        at_s = workload.quiet_moment_s(site, plan.schedule, scenario.off_s, scenario.duration_s)
+    job, at_s = workload.abort(site, plan.schedule)
 
     def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
         gone = (time_s >= at_s - 1e-9) & (time_s < at_s + scenario.off_s - 1e-9)

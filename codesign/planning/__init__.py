@@ -43,6 +43,7 @@ def plan(
     sizes: Mapping[str, Any] | None = None,
     cuts: Sequence[Cut] = (),
     with_bound: bool = True,
+    known: dict[Setting, split.Master] | None = None,
     log: bool = False,
     progress: Callable[[str, float, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -61,6 +62,8 @@ def plan(
         Back-off cuts of the check.
     with_bound
         False leaves the bound out where cuts are given (it is that of the plan without them).
+    known
+        What `split` proved of settings of this very site and these sizes; read, and added to.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def plan(
         if not broken:
             runs.append(Run(site, setting, fixed, gap, began + time_limit_s, log, progress, stop))
     if site.solver.method == "split":
-        split.search(runs, cuts, with_bound, found)
+        split.search(runs, cuts, with_bound, found, {} if known is None else known)
     else:
         for run in runs:
             _search(run, cuts, with_bound, found)
@@ -104,7 +107,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         add_cuts(model, cuts)
         if given is None and not cuts and not bound_rows_only(model.rows):
             drop_inner(model.rows)
-        answer = run.solve(model, "", start)
+        answer = run.solve(model.rows.model, "", start)
         if given is None and bound_rows_only(model.rows):
             setting_bound = max(setting_bound, bound.bound_usd(model.rows, answer))
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):

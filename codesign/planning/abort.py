@@ -13,7 +13,7 @@ import numpy as np
 
 from codesign import catalogue, smoothing, workload
 from codesign.design import Schedule
-from codesign.planning import highs
+from codesign.planning.attempt import Run
 from codesign.planning.menus import amount_menu
 from codesign.planning.rows import Rows
 from codesign.site import Site
@@ -34,19 +34,20 @@ class Before:
 
 
 def storage(
-    site: Site, schedule: Schedule, card: str, dispatch: smoothing.Dispatch, power_mw: float,
-    energy_mwh: float,
-) -> tuple[float, float] | None:  # fmt: skip
+    run: Run, schedule: Schedule, card: str, dispatch: smoothing.Dispatch, power_mw: float, energy_mwh: float
+) -> tuple[float, float] | None:
     """Return power [MW] and energy [MWh] at least annual cost, none smaller than those given.
 
-    None where no size on offer will do, or where the rule's filter is not of first order.
+    None where no size on offer will do (the check then says by how much it misses), where time is up, or
+    where the rule's filter is not of first order.
     """
+    site = run.site
     if site.poi.filter_order != 1:
         return None
     before = _before(site, schedule, card, dispatch, energy_mwh)
     rows = Rows(f"{site.name}, stop of a job")
-    power = amount_menu(rows, site, "storage_power", card, {})
-    energy = amount_menu(rows, site, "storage_energy", card, {})
+    power = amount_menu(rows, site, "storage_power", card, run.fixed)
+    energy = amount_menu(rows, site, "storage_energy", card, run.fixed)
     rows.inner("abort_least", power >= power_mw)
     rows.inner("abort_least", energy >= energy_mwh)
     part = catalogue.build(site, "storage", card)
@@ -77,18 +78,14 @@ def storage(
         for lag in range(1, lags + 1):
             rows.inner("abort_window", (-limit, y[k] - y[k - lag], limit))
     rows.close()
-    answer = highs.solve(rows.model)
+    answer = run.solve(rows.model)
     return None if answer.values is None else (answer[power], answer[energy])
 
 
 def _before(
     site: Site, schedule: Schedule, card: str, dispatch: smoothing.Dispatch, energy_mwh: float
 ) -> Before:
-    asked = site.scenarios.job_abort_restart
-    job = asked.job or max(site.jobs, key=lambda name: site.jobs[name].racks)
-    at_s = asked.at_s
-    if at_s is None:
-        at_s = workload.quiet_moment_s(site, schedule, asked.off_s, asked.duration_s)
+    job, at_s = workload.abort(site, schedule)
     step = round(at_s / site.clock.step_s)
     load = np.sum([workload.assignment_mw(site, row) for row in schedule], axis=0)
     stopped = next(row for row in schedule if row.job == job and row.copy == 0)

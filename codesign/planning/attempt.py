@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyomo.environ as pyo
+
 from codesign import evaluation
 from codesign.design import Schedule, Setting, Sizes
 from codesign.planning import highs, joint
@@ -77,11 +79,11 @@ class Run:
         return max(self.ends - time.perf_counter(), 0.1)
 
     def solve(
-        self, model: joint.Joint, stage: str = "", start: Mapping[str, float] | None = None
+        self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None
     ) -> highs.Solution:
-        """Solve a model of this setting within what is left, progress told under the stage's name."""
+        """Solve a model within what is left; progress is told under the name of a stage."""
         tell = None
-        if self.progress is not None:
+        if self.progress is not None and stage is not None:
             words = f"FWS {self.setting.fws_supply_c:g} degC{stage and f', {stage}'}"
             report = self.progress
 
@@ -89,7 +91,7 @@ class Run:
                 report(words, best / OBJECTIVE, least / OBJECTIVE)
 
         return highs.solve(
-            model.rows.model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
+            model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
             progress=tell, stop=self.stop,
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ import numpy as np
 from codesign import catalogue, climate, evaluation, smoothing, workload
 from codesign.design import Schedule, Setting, Sizes
 from codesign.evaluation import MONTHS
-from codesign.planning import abort, bound, exchange, highs, joint, storage
+from codesign.planning import abort, bound, exchange, joint, storage
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
@@ -42,6 +42,15 @@ SHARP = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Master:
+    """What the mean-field master says of a setting: its bound, and a point to start from if there is one."""
+
+    bound_usd: float
+    start: Mapping[str, float] | None
+    unproven: Status | None
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
     """What a schedule needs of the storage, and hands to the day clock."""
 
@@ -52,35 +61,43 @@ class Need:
     peak_mw: float
 
 
-def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
-    """Bound every setting, then plan from the least bound up; keep the cheapest plan."""
+def search(
+    runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found, known: dict[Setting, Master]
+) -> None:
+    """Bound every setting, then plan from the least bound up; keep the cheapest plan.
+
+    What an earlier call proved of a setting stands in `known`: cuts do not change it.
+    """
     if not runs:
         return
-    masters = []
     for run in runs:
-        points = Points()
-        model = master(run.site, run.setting, run.fixed, points)
-        answer = run.solve(model, "bound")
-        least = bound.bound_usd(model.rows, answer)
-        if answer.status is Status.INFEASIBLE:
-            least = math.inf
-        elif answer.status is not Status.OPTIMAL:
-            found.unproven = answer.status
-        if answer.values is not None:
-            found.relaxation_feasible = True
-        masters.append((least, run, answer))
+        if run.setting not in known:
+            known[run.setting] = _mastered(run)
+        if known[run.setting].unproven is not None:
+            found.unproven = known[run.setting].unproven
+    masters = {run.setting: known[run.setting] for run in runs}
+    found.relaxation_feasible = any(each.start is not None for each in masters.values())
     if with_bound:
-        found.bound_usd = min(least for least, _, _ in masters)
+        found.bound_usd = min(each.bound_usd for each in masters.values())
     if not found.relaxation_feasible:
         return
     schedule = exchange.schedule(runs[0].site)
-    need = _need(runs[0], schedule)
+    need = _need(runs[0], schedule, found)
     if need is None:
         return
-    for least, run, answer in sorted(masters, key=lambda each: each[0]):
-        if answer.values is None or least >= found.cost_usd:
-            continue
-        _day(run, cuts, schedule, need, answer.by_name, found)
+    for run in sorted(runs, key=lambda each: masters[each.setting].bound_usd):
+        solved = masters[run.setting]
+        if solved.start is not None and solved.bound_usd < found.cost_usd:
+            _day(run, cuts, schedule, need, solved.start, found)
+
+
+def _mastered(run: Run) -> Master:
+    model = master(run.site, run.setting, run.fixed, Points())
+    answer = run.solve(model.rows.model, "bound")
+    proven = answer.status in (Status.OPTIMAL, Status.INFEASIBLE)
+    least = math.inf if answer.status is Status.INFEASIBLE else bound.bound_usd(model.rows, answer)
+    start = None if answer.values is None else answer.by_name
+    return Master(least, start, None if proven else answer.status)
 
 
 def master(site: Site, setting: Setting, fixed: dict[str, object], points: Points) -> joint.Joint:
@@ -93,8 +110,8 @@ def master(site: Site, setting: Setting, fixed: dict[str, object], points: Point
     return joint.build_day(site, setting, fixed, points, loss_mw=0.0, peak_mw=mean_mw)
 
 
-def _need(run: Run, schedule: Schedule) -> Need | None:
-    """Return the storage of least annual cost with which the schedule keeps the window rule."""
+def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
+    """Return the storage of least annual cost that keeps the window rule and takes in the stop of a job."""
     site, rows = run.site, Rows(f"{run.site.name}, storage")
     fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), run.fixed, schedule)
     hours, energy = climate.hours(site), site.energy
@@ -103,32 +120,48 @@ def _need(run: Run, schedule: Schedule) -> Need | None:
     rows.cost("loss", per_mw * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()
-    answer = highs.solve(rows.model, time_limit_s=run.left_s, gap=run.gap, log=run.log, stop=run.stop)
+    answer = run.solve(rows.model)
+    if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
+        found.unproven = answer.status
     if answer.values is None:
         return None
     card = storage.read_card(fast, answer)
-    power_mw = 0.0 if card is None else _with_room(site, "storage_power", answer[fast.power_mw[card]])
-    energy_mwh = 0.0 if card is None else _with_room(site, "storage_energy", answer[fast.energy_mwh[card]])
-    part = catalogue.build(site, "storage", card) if card else None
-    for _ in range(MOST_ROUNDS):
-        best = smoothing.dispatch(
-            site, smoothing.streams(site, schedule), part, power_mw=power_mw, energy_mwh=energy_mwh,
-            other_mw=0.0,
-        )  # fmt: skip
-        more = card and abort.storage(site, schedule, card, best, power_mw, energy_mwh)
-        if not more or not card or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
+    if card is None:
+        best = _dispatched(site, schedule, None, 0.0, 0.0)
+        return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw)
+    power_mw, energy_mwh = _with_room(run, answer[fast.power_mw[card]], answer[fast.energy_mwh[card]])
+    for _ in range(
+        MOST_ROUNDS
+    ):  # a larger storage is dispatched otherwise, which moves where a stop finds it
+        best = _dispatched(site, schedule, card, power_mw, energy_mwh)
+        more = abort.storage(run, schedule, card, best, power_mw, energy_mwh)
+        if more is None or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
             break
-        power_mw = _with_room(site, "storage_power", more[0])
-        energy_mwh = _with_room(site, "storage_energy", more[1])
+        power_mw, energy_mwh = _with_room(run, *more)
     return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw)
 
 
-def _with_room(site: Site, name: str, value: float) -> float:
-    """Return a module of the site's list, or a little more than the value within its range."""
-    options = amounts_of(site, name)
-    if isinstance(options, tuple):
-        return min((1 + ROOM) * value, options[1])
-    return listed(site, name, value)
+def _dispatched(
+    site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float
+) -> smoothing.Dispatch:
+    return smoothing.dispatch(
+        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
+        power_mw=power_mw, energy_mwh=energy_mwh, other_mw=0.0,
+    )  # fmt: skip
+
+
+def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, float]:
+    """Return modules of the site's lists, or a little more than the amounts within their ranges."""
+    made = []
+    for name, value in (("storage_power", power_mw), ("storage_energy", energy_mwh)):
+        options = amounts_of(run.site, name)
+        if f"{name}.value" in run.fixed:
+            made.append(float(run.fixed[f"{name}.value"]))
+        elif isinstance(options, tuple):
+            made.append(min((1 + ROOM) * value, options[1]))
+        else:
+            made.append(listed(run.site, name, value))
+    return made[0], made[1]
 
 
 def _day(run: Run, cuts: Sequence[Cut], schedule: Schedule, need: Need,
@@ -140,7 +173,7 @@ def _day(run: Run, cuts: Sequence[Cut], schedule: Schedule, need: Need,
         model = joint.build_day(site, run.setting, fixed, points, loss_mw=need.loss_mw, peak_mw=need.peak_mw)
         _at_least(model, need)
         add_cuts(model, cuts)
-        answer = run.solve(model, "", start)
+        answer = run.solve(model.rows.model, "", start)
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
             found.unproven = answer.status
         if answer.values is None:
