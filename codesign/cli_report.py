@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from codesign.cli_designs import DOES_NOT_HOLD, DONE, DesignArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -14,13 +17,18 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A design folder, as solve writes it.")],
+    folder: DesignArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the page.")],
-) -> None:
+) -> int:
     """Write one HTML page about a design: certificate, sizes, load at the POI, transients."""
     from codesign import reporting
     from codesign.design import Design
+    from codesign.reporting.certificate import holds
 
     reporting.prepare(out)
-    written = reporting.report(Design.load(folder), out)
-    print(f"{written} is written")
+    design = Design.load(folder)
+    print(f"{reporting.report(design, out)} is written")
+    if holds(design):
+        return DONE
+    print(f"the design is {design.outcome.value}: {design.certificate.reason}", file=sys.stderr)
+    return DOES_NOT_HOLD

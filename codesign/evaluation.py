@@ -22,6 +22,7 @@ MONTHS = 12
 RESIDUE = 1e-7
 """A margin that misses by no more, in its own unit, is rounding and taken as zero."""
 REDUNDANT = "n+1"
+HOT_SPOT = "transformers, one out"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
            "air_chiller", "storage_power", "storage_energy")  # fmt: skip
 
@@ -181,16 +182,18 @@ def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c:
     return min(normal, (units - 1) / units * part.load_limit_pu(ambient_c, part.hot_spot_emergency_c))
 
 
+def hot_spot_spare_mva(site: Site, sizes: Mapping[str, Size], hours: Table) -> np.ndarray:
+    """Return the apparent power to spare by hour, one transformer out."""
+    part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
+    units = int(sizes["transformer"].count or 0)
+    allowed = [transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]]
+    return np.asarray(units * part.rating_mva * np.array(allowed) - transformer_mva(site, hours))
+
+
 def _electrical_margins(
     site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch
 ) -> list[Margin]:
-    part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
-    units, mva = int(sizes["transformer"].count or 0), transformer_mva(site, hours)
-    allowed = np.array(
-        [transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]]
-    )
-    spare = units * part.rating_mva * allowed - mva
-    rows = [steady.worst("hot_spot", "transformers, one out", spare, "mva", hours)]
+    rows = [steady.worst("hot_spot", HOT_SPOT, hot_spot_spare_mva(site, sizes, hours), "mva", hours)]
     contract = sizes["contract"].value
     window_spare = workload.window_limit_mw(site) - fast.window_mw
     if sizes["storage_power"].card:

@@ -9,7 +9,7 @@ an iteration.  A copy that is not locked keeps no tick: its places say where it 
                      event that any copy has, empty where a copy has none
     schedule.json    {"tool", "schema_version", "schedule": [one object a copy, with a list of events]}
 
-Floats are written by repr, which reads back exactly; a file is written beside its place and renamed into it.
+Floats are written by repr, which reads back exactly.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from codesign import reading
+from codesign import reading, writing
 from codesign.design import Design, Plan
 from codesign.errors import Fault, InputError, nearest
-from codesign.folder import TOOL, holds_design
+from codesign.folder import TOOL
 from codesign.site import Site
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 50_000_000
+KIND = "schedule"
 FORMS = (".csv", ".json")
 TIMES = ("first_s", "interval_s", "duration_s")
 
@@ -115,18 +115,18 @@ def write(records: Iterable[Record], path: str | Path) -> Path:
 
 def write_csv(records: Iterable[Record], path: str | Path) -> Path:
     """Write one row a job copy, whatever the name's ending; an older schedule is replaced."""
-    return _swap_in(as_csv(records), Path(path))
+    return writing.write(as_csv(records), path, KIND, _is_schedule)
 
 
 def write_json(records: Iterable[Record], path: str | Path) -> Path:
     """Write one object a job copy, whatever the name's ending; an older schedule is replaced."""
-    return _swap_in(as_json(records), Path(path))
+    return writing.write(as_json(records), path, KIND, _is_schedule)
 
 
 def prepare(path: str | Path) -> None:
     """Refuse a name of neither form, and a place that holds anything but an older schedule."""
     _form(Path(path))
-    _replaceable(Path(path).absolute())
+    writing.refuse(path, KIND, _is_schedule)
 
 
 def as_csv(records: Iterable[Record]) -> str:
@@ -161,34 +161,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"a schedule is not finite: {value}")
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _swap_in(text: str, place: Path) -> Path:
-    """Write beside the place, then rename: a kill leaves the old file or the new one."""
-    target = place.absolute()
-    _replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.new-{os.getpid()}")
-    try:
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return target
-
-
-def _replaceable(target: Path) -> None:
-    """Refuse a link, a place in a design folder, and a file that is not an older schedule."""
-    expected = "a new file, or an older schedule of this tool"
-    if holds_design(target.parent):
-        raise reading.refused(target, "", "in a design folder", "a place outside every design folder")
-    if target.is_symlink() or target.is_dir():
-        raise reading.refused(target, "", "a link" if target.is_symlink() else "a folder", expected)
-    if target.exists() and not _is_schedule(target):
-        raise reading.refused(target, "", "another file", expected)
 
 
 def _is_schedule(path: Path) -> bool:

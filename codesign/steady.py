@@ -14,7 +14,7 @@ y       fan_pu                1       dry-cooler fan speed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -299,7 +299,7 @@ def heat_path_margins(
     load, hours = it_load(site, setting), _dated(site)
     cdus, flow = int(sizes["cdu"].count or 0), sizes["cdu_flow"].value
     rows = _rack_margins(site, setting)
-    cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
+    machines = int(sizes["chiller"].count or 0)
     card, pump = card_of(sizes, "cdu"), card_of(sizes, "fws_pump")
     for out, place in _outages(site.equipment.cdu.redundancy, "cdu"):
         running = cdus - out
@@ -318,21 +318,37 @@ def heat_path_margins(
     point = fws_point(site, setting, card, pump, cdus)
     if not np.isfinite(point.flow_kg_per_s):
         return rows
-    cell = card_of(sizes, "dry_cooler")
+    rows += [
+        worst("heat_rejection", place, spare, "kw", hours)
+        for place, spare in rejection_spare_kw(site, setting, sizes, point, rejection)
+    ]
     machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
-    cap = machine.capacity_at_kw(setting.fws_supply_c, hours["dry_bulb_c"])
-    spare = dry_cooler_most_kw(site, cell, cells, point) + machines * cap - point.heat_kw
-    spare = np.where(rejection.short_kw > 0.0, np.minimum(spare, -rejection.short_kw), spare)
-    rows.append(worst("heat_rejection", "all running", spare, "kw", hours))
-    for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
-        spare = dry_cooler_most_kw(site, cell, cells, point) + max(machines - out, 0) * cap - point.heat_kw
-        rows.append(worst("heat_rejection", place, spare, "kw", hours))
-    for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
-        spare = dry_cooler_most_kw(site, cell, cells - out, point) + machines * cap - point.heat_kw
-        rows.append(worst("heat_rejection", place, spare, "kw", hours))
     spare_l = 1e3 * sizes["buffer"].value - machine.loop_min_l(machines)
     rows.append(_static("loop_volume", "fws", spare_l, "l"))
     return rows
+
+
+def rejection_spare_kw(
+    site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPoint, rejection: Rejection
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (place, kW to spare by hour) of all running and of any one unit of a redundant group out."""
+    cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
+    machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
+    each_kw = machine.capacity_at_kw(setting.fws_supply_c, climate.hours(site).dry_bulb_c)
+
+    def spare(cells: int, machines: int) -> np.ndarray:
+        most = dry_cooler_most_kw(site, card_of(sizes, "dry_cooler"), cells, point)
+        return np.asarray(most + max(machines, 0) * each_kw - point.heat_kw)
+
+    short = rejection.short_kw
+    yield (
+        "all running",
+        np.where(short > 0.0, np.minimum(spare(cells, machines), -short), spare(cells, machines)),
+    )
+    for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
+        yield place, spare(cells, machines - out)
+    for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
+        yield place, spare(cells - out, machines)
 
 
 def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np.ndarray:
@@ -351,17 +367,25 @@ def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list
     wall = catalogue.build(site, "fan_wall", card_of(sizes, "fan_wall"))
     air, spec, rows = air_side(site, setting, sizes), site.equipment, []
     heat, water = it_load(site, setting).air_kw, spec.air_chiller.chilled_water_c
-    walls, machines = int(sizes["fan_wall"].count or 0), int(sizes["air_chiller"].count or 0)
+    walls = int(sizes["fan_wall"].count or 0)
     for out, place in _outages(spec.fan_wall.redundancy, "fan wall"):
         if walls - out < 1:
             rows.append(_static("cold_aisle", place, -heat, "kw"))
             continue
         hottest = wall.cold_aisle_at_c(heat, walls - out, 1.0, water)
         rows.append(_static("cold_aisle", place, spec.fan_wall.supply_air_max_c - hottest, "k"))
-    for out, place in _outages(spec.air_chiller.redundancy, "air chiller"):
-        spare = (machines - out) * air.chiller_capacity_kw - air.coil_kw
-        rows.append(worst("air_chiller_capacity", place, spare, "kw", _dated(site)))
+    rows += [
+        worst("air_chiller_capacity", place, spare, "kw", _dated(site))
+        for place, spare in air_spare_kw(site, sizes, air)
+    ]
     return rows
+
+
+def air_spare_kw(site: Site, sizes: Mapping[str, Size], air: AirSide) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (place, kW of the air chillers to spare by hour) of all running and of one out."""
+    machines = int(sizes["air_chiller"].count or 0)
+    for out, place in _outages(site.equipment.air_chiller.redundancy, "air chiller"):
+        yield place, np.asarray((machines - out) * air.chiller_capacity_kw - air.coil_kw)
 
 
 def _outages(redundancy: str, unit: str) -> list[tuple[int, str]]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -264,13 +263,21 @@ def _spare_mw(
 ) -> Iterator[tuple[str, str, Array]]:
     """Yield (limit, place, MW to spare by hour) of every limit that depends on the hour and is broken."""
     broken = {(margin.limit, _state(margin)) for margin in exact.broken}
-    for limit, place, spare in (
-        *_heat_spare_mw(year, setting, plan),
-        *_air_spare_mw(year, setting, plan),
-        *_power_spare_mw(year, plan, exact, hot=any(limit == "hot_spot" for limit, _ in broken)),
-    ):
-        if (limit, place) in broken:
-            yield limit, place, spare
+    sizes, hours, point = plan.sizes, exact.hours, _point(year, setting, plan)
+    spares = [
+        ("contract", "poi", sizes["contract"].value - hours["poi_mw"]),
+        ("interconnection", "poi", year.poi.interconnection_limit_mw - hours["poi_peak_mw"]),
+    ]
+    if np.isfinite(point.flow_kg_per_s):
+        rejection = steady.reject(year, setting, sizes, point)
+        for place, kw in steady.rejection_spare_kw(year, setting, sizes, point, rejection):
+            spares.append(("heat_rejection", place, kw / 1e3))
+    for place, kw in steady.air_spare_kw(year, sizes, steady.air_side(year, setting, sizes)):
+        spares.append(("air_chiller_capacity", place, kw / 1e3))
+    if ("hot_spot", evaluation.HOT_SPOT) in broken:  # a bisection an hour
+        mva = evaluation.hot_spot_spare_mva(year, sizes, hours)
+        spares.append(("hot_spot", evaluation.HOT_SPOT, mva * year.poi.power_factor))
+    yield from (each for each in spares if each[:2] in broken)
 
 
 def _state(margin: Margin) -> str:
@@ -279,57 +286,9 @@ def _state(margin: Margin) -> str:
     return place if comma and when[:1].isdigit() else margin.place
 
 
-def _heat_spare_mw(year: Site, setting: Setting, plan: Plan) -> Iterator[tuple[str, str, Array]]:
-    sizes, point = plan.sizes, _point(year, setting, plan)
-    if not np.isfinite(point.flow_kg_per_s):
-        return
-    card, cells = card_of(sizes, "dry_cooler"), int(sizes["dry_cooler"].count or 0)
-    machines = int(sizes["chiller"].count or 0)
-    machine = catalogue.build(year, "chiller", card_of(sizes, "chiller"))
-    each_kw = machine.capacity_at_kw(setting.fws_supply_c, climate.hours(year).dry_bulb_c)
-    states = [("all running", 0, 0)]
-    states += [("one chiller out", 0, 1)] if _redundant(year, "chiller") else []
-    states += [("one dry cooler out", 1, 0)] if _redundant(year, "dry_cooler") else []
-    for place, cell, chiller in states:
-        most = steady.dry_cooler_most_kw(year, card, cells - cell, point)
-        spare = most + max(machines - chiller, 0) * each_kw - point.heat_kw
-        if place == "all running":
-            short = steady.reject(year, setting, sizes, point).short_kw
-            spare = np.where(short > 0.0, np.minimum(spare, -short), spare)
-        yield "heat_rejection", place, spare / 1e3
-
-
-def _air_spare_mw(year: Site, setting: Setting, plan: Plan) -> Iterator[tuple[str, str, Array]]:
-    air, machines = steady.air_side(year, setting, plan.sizes), int(plan.sizes["air_chiller"].count or 0)
-    states = [("all running", 0)] + ([("one air chiller out", 1)] if _redundant(year, "air_chiller") else [])
-    for place, out in states:
-        yield "air_chiller_capacity", place, ((machines - out) * air.chiller_capacity_kw - air.coil_kw) / 1e3
-
-
-def _power_spare_mw(
-    year: Site, plan: Plan, exact: evaluation.Evaluation, *, hot: bool
-) -> Iterator[tuple[str, str, Array]]:
-    hours = exact.hours
-    yield "contract", "poi", plan.sizes["contract"].value - hours["poi_mw"]
-    yield "interconnection", "poi", year.poi.interconnection_limit_mw - hours["poi_peak_mw"]
-    if hot:  # a bisection an hour
-        part = catalogue.build(year, "transformer", card_of(plan.sizes, "transformer"))
-        units = int(plan.sizes["transformer"].count or 0)
-        allowed = np.array(
-            [evaluation.transformer_allowed_pu(year, part, units, float(c)) for c in hours["dry_bulb_c"]]
-        )
-        spare_mva = units * part.rating_mva * allowed - evaluation.transformer_mva(year, hours)
-        yield "hot_spot", "transformers, one out", spare_mva * year.poi.power_factor
-
-
 def _point(site: Site, setting: Setting, plan: Plan) -> steady.FwsPoint:
     cdus = max(int(plan.sizes["cdu"].count or 0), 1)
     return steady.fws_point(site, setting, card_of(plan.sizes, "cdu"), card_of(plan.sizes, "fws_pump"), cdus)
-
-
-def _redundant(site: Site, name: str) -> bool:
-    spec: Any = getattr(site.equipment, name)
-    return bool(spec.redundancy == evaluation.REDUNDANT)
 
 
 def _setting(plan: Plan) -> Setting:

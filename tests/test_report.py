@@ -17,7 +17,7 @@ import pytest
 import codesign
 from codesign import catalogue, reporting, workload
 from codesign.cli import main
-from codesign.design import Check, Design, Outcome, Plan
+from codesign.design import Check, Design, Outcome, Plan, Schedule
 from codesign.errors import InputError
 from codesign.reporting import poi, transients
 from codesign.reporting.boxes import boxes
@@ -211,6 +211,20 @@ def test_the_load_peaks_where_the_plan_says(design: Design) -> None:
     assert poi.load(design).after_mw.max() == pytest.approx(design.plan.poi_peak_mw, abs=1e-12)
 
 
+def test_a_job_that_shifts_at_will_stands_in_the_load_for_the_whole_period() -> None:
+    """Unlocked, without events: its stream is one period long. Summed by hand, copy by copy."""
+    site = codesign.load(STORED.parents[2] / "instances" / "toy_1mw").with_({"jobs.tune.locked": False})
+    schedule = [
+        workload.assignment(site, name, copy, workload.placements(site, name)[0])
+        for name, job in site.jobs.items()
+        for copy in range(job.count)
+    ]
+    plan = Plan(outcome=Outcome.NOT_CERTIFIED, reason="", site_name=site.name, schedule=Schedule(schedule))
+    made = replace(Design.load(STORED), site=site, plan=plan)
+    expected = np.sum([workload.assignment_mw(site, row) for row in schedule], axis=0)
+    assert poi.load(made).before_mw == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("count", [7, 8])
 def test_the_lines_carry_all_of_the_ripple(count: int) -> None:
     power = np.random.default_rng(1).normal(size=count)
@@ -300,6 +314,10 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "hall.html"
     assert main(["report", str(STORED), "--out", str(out)]) == 0
     assert str(out) in capsys.readouterr().out
+    broken(Design.load(STORED), "junction", "chiller_trip").save(tmp_path / "broken")
+    assert main(["report", str(tmp_path / "broken"), "--out", str(out)]) == 3
+    assert out.exists()
+    capsys.readouterr()
     foreign = tmp_path / "thesis.html"
     foreign.write_text("dear")
     for wrong in (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codesign import scheduling_file as files
+from codesign import writing
 from codesign.cli import main
 from codesign.design import Design, Schedule
 from codesign.errors import InputError
@@ -201,7 +202,7 @@ def test_a_failed_write_leaves_the_old_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(writing.os, "fsync", fail)
     with pytest.raises(OSError, match="space"):
         files.write(records[:1], path)
     assert [each.name for each in tmp_path.iterdir()] == ["s.csv"]

@@ -11,15 +11,13 @@ Every number is read from the design or computed by the functions that made it.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from codesign import writing
 from codesign.design import Design
-from codesign.errors import Fault, InputError
-from codesign.folder import holds_design
 
 HEAD_BYTES = 1024
+KIND = "report"
 
 
 def html(design: Design) -> str:
@@ -31,29 +29,13 @@ def html(design: Design) -> str:
 
 def report(design: Design, path: str | Path) -> Path:
     """Write the page at once or not at all; InputError where anything but an older report stands."""
-    target = Path(path).absolute()
-    prepare(target)
-    text = html(design)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(fresh).chmod(0o666 & ~_umask())
-        Path(fresh).replace(target)
-    finally:
-        Path(fresh).unlink(missing_ok=True)
-    return target
+    prepare(path)
+    return writing.write(html(design), path, KIND, _is_report)
 
 
 def prepare(path: str | Path) -> None:
     """Refuse a place that holds anything but an older report, or that lies in a design folder."""
-    target = Path(path).absolute()
-    if holds_design(target.parent):
-        raise _refused(target, "in a design folder", "a place outside every design folder")
-    if target.is_symlink() or (target.exists() and not _is_report(target)):
-        found = "a link" if target.is_symlink() else "a folder" if target.is_dir() else "another file"
-        raise _refused(target, found, "a new file, or an older report of this tool")
+    writing.refuse(path, KIND, _is_report)
 
 
 def _is_report(path: Path) -> bool:
@@ -63,13 +45,3 @@ def _is_report(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return GENERATOR.encode() in file.read(HEAD_BYTES)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _refused(path: Path, value: str, expected: str) -> InputError:
-    return InputError([Fault(str(path), "", value, expected)])
