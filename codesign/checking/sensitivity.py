@@ -18,7 +18,7 @@ import numpy as np
 
 from codesign.checking.ocp import Data, Problem
 from codesign.checking.rule import Meter, RangeRule, Recorded
-from codesign.checking.runs import BACK_OFF, range_rule, run
+from codesign.checking.runs import BACK_OFF, range_rule, run, tracked
 from codesign.checking.scenarios import Timeline, timeline
 from codesign.checking.solver import PRECISE, Solution, Solver
 from codesign.checking.stack import Vector
@@ -55,12 +55,17 @@ class Oracle:
         first = line.fault_step or 0
         self.first = first if first < last <= first + MOST_STEPS else max(0, last - LEAD_STEPS)
         self.steps = last - self.first
-        tracked = [name for name in stack.states if "." not in name]
         others = {row.limit: min(row.margin, 0.0) for row in result.margins if row.limit != limit}
         allowed = np.array([others.get(row.name, 0.0) - BACK_OFF.get(row.unit, 0.0) for row in stack.limits])
         relaxed = replace(rule, limit=rule.limit - others.get(rule.name, 0.0), back_off=0.0)
         self.problem = Problem(
-            stack, self.steps, line.step_s, rule=relaxed, tracked=tracked, target=limit, back_off=allowed
+            stack,
+            self.steps,
+            line.step_s,
+            rule=relaxed,
+            tracked=tracked(stack),
+            target=limit,
+            back_off=allowed,
         )
         self.solver = Solver(self.problem.symbols, self.problem.bounds, PRECISE)
         self.scale = next((row.scale for row in stack.limits if row.name == limit), rule.scale)
