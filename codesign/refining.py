@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,32 +20,16 @@ from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Setting, Size, Sizes
-from codesign.planning.attempt import Cut
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Setting, Sizes
+from codesign.planning.attempt import Cut, amount
 from codesign.planning.split import Master
-from codesign.reasons import ECONOMIC, smaller, with_reasons
+from codesign.reasons import ECONOMIC, smaller
 from codesign.site import Site
 from codesign.sizing import card_of
 
 MOST_ROUNDS = 8
 SIZE_OF = {named: name for name, named in VALUED.items()}
 """The plant's parameter -> size id; counted ones are `NAME_count`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """A cut with the limit and scenario that it came from."""
-
-    limit: str
-    scenario: str
-    cut: Cut
-
-    def violated_by(self, sizes: Mapping[str, Size]) -> bool:
-        """Whether sizes break the cut."""
-        change = sum(
-            slope * (amount(sizes[name]) - self.cut.at[name]) for name, slope in self.cut.gradient.items()
-        )
-        return self.cut.margin + change < 0.0
 
 
 def solve(
@@ -74,7 +58,7 @@ def solve(
         site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, known=known, log=log, progress=progress,
         stop=stop,
     )  # fmt: skip
-    plan, cuts, check = first, list[BackOff](), Check()
+    plan, cuts, check = first, list[Cut](), Check()
     outcome, reason, rounds = first.outcome, first.reason, 0
     unshown: tuple[str, ...] = ()
     unchecked = Check(not_covered=tuple(f"scenario {name}" for name in names(site)))
@@ -109,7 +93,7 @@ def solve(
             break
         cuts += new
         again = planning.plan(
-            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=[each.cut for each in cuts],
+            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=cuts,
             with_bound=False, known=known, log=log, progress=progress, stop=stop,
         )  # fmt: skip
         if not again.solved:
@@ -118,10 +102,8 @@ def solve(
         plan = replace(
             again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year
         )
-    if plan.solved and cuts:
-        plan = replace(plan, sizes=with_reasons(site, plan, cuts))
-        if outcome is Outcome.CERTIFIED:
-            plan, unshown = _shown(site, plan, tell)
+    if outcome is Outcome.CERTIFIED:
+        plan, unshown = _shown(site, plan, tell)
     plan = replace(plan, outcome=outcome, reason=reason)
     claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown)
     return Design(site=site, plan=plan, check=check, certificate=claim)
@@ -158,11 +140,6 @@ class _StoppedError(Exception):
         self.outcome = outcome
 
 
-def amount(size: Size) -> float:
-    """Return what a cut counts: units where there are some, else the value."""
-    return float(size.value if size.count is None else size.count)
-
-
 def _stopped(first: Plan, left_s: float, stop: Callable[[], bool] | None) -> Outcome | None:
     if stop is not None and stop():
         return Outcome.INTERRUPTED
@@ -171,7 +148,7 @@ def _stopped(first: Plan, left_s: float, stop: Callable[[], bool] | None) -> Out
     return Outcome.TIME_LIMIT if left_s <= 0.0 else None
 
 
-def _cuts(site: Site, plan: Plan, check: Check, rounds: int) -> list[BackOff]:
+def _cuts(site: Site, plan: Plan, check: Check, rounds: int) -> list[Cut]:
     """One cut a broken limit and scenario; slopes of an oracle that did not converge make none."""
     made = []
     for row in _worst_by_limit(check):
@@ -179,8 +156,8 @@ def _cuts(site: Site, plan: Plan, check: Check, rounds: int) -> list[BackOff]:
         gradient = {_size_id(name): slope for name, slope in found.slopes.items() if slope != 0.0}
         if any(slope > 0.0 for slope in gradient.values()):
             at = {name: amount(plan.sizes[name]) for name in gradient}
-            cut = Cut(f"{row.scenario}_{row.limit}_{rounds}", row.margin, gradient, at)
-            made.append(BackOff(row.limit, row.scenario, cut))
+            name = f"{row.scenario}_{row.limit}_{rounds}"
+            made.append(Cut(name, row.margin, gradient, at, row.limit, row.scenario))
     return made
 
 

@@ -17,7 +17,8 @@ from codesign import evaluation, steady
 from codesign.checking.steady import start
 from codesign.design import Design, Outcome, Setting
 from codesign.errors import InputError, SolverError
-from codesign.planning import Cut, bound, highs, joint
+from codesign.planning import bound, highs, joint
+from codesign.planning.attempt import Cut
 from codesign.planning.highs import Status
 from codesign.planning.rows import Rows, drop_inner
 from codesign.tangents import chord, tangents
@@ -244,7 +245,7 @@ def test_a_cut_moves_the_plan_and_not_the_bound() -> None:
     site = random_site(1)
     free = codesign.plan(site)
     have = free.sizes["buffer"].value
-    cut = Cut("more", -0.5, {"buffer": 1.0}, {"buffer": have})
+    cut = Cut("more", -0.5, {"buffer": 1.0}, {"buffer": have}, "junction", "chiller_trip")
     cold = codesign.plan(site, cuts=[cut])
     assert cold.sizes["buffer"].value >= have + 0.5
     assert cold.bound_usd_per_year is None

@@ -94,7 +94,7 @@ def plan(
     seconds = time.perf_counter() - began
     if found.exact is None:
         return _none(site, found, fixed, faults, solved, stop, seconds)
-    return _report(site, found, fixed, settings, seconds)
+    return _report(site, found, cuts, settings, seconds)
 
 
 def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
@@ -155,7 +155,7 @@ def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], so
     )
 
 
-def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Setting], seconds: float) -> Plan:
+def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Setting], seconds: float) -> Plan:
     exact = found.exact
     if exact is None or found.sizes is None or found.schedule is None or found.setting is None:
         raise AssertionError("a report needs a plan")
@@ -176,4 +176,4 @@ def _report(site: Site, found: Found, fixed: dict[str, Any], settings: list[Sett
         fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd,
         seconds=seconds,
     )  # fmt: skip
-    return replace(result, sizes=with_reasons(site, result))
+    return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))

@@ -11,7 +11,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from codesign import evaluation
-from codesign.design import Schedule, Setting, Sizes
+from codesign.design import Schedule, Setting, Size, Sizes
 from codesign.planning import highs, joint
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -23,13 +23,25 @@ from codesign.site import Site
 class Cut:
     """A back-off cut: margin + sum gradient (x - at) >= 0 over sizes (counts for units).
 
-    Inner: it never enters a bound.
+    `limit` and `scenario` are where it comes from. Inner: it never enters a bound.
     """
 
     name: str
     margin: float
     gradient: Mapping[str, float]
     at: Mapping[str, float]
+    limit: str
+    scenario: str
+
+    def violated_by(self, sizes: Mapping[str, Size]) -> bool:
+        """Whether sizes break the cut."""
+        change = sum(slope * (amount(sizes[name]) - self.at[name]) for name, slope in self.gradient.items())
+        return self.margin + change < 0.0
+
+
+def amount(size: Size) -> float:
+    """Return what a cut counts: units where there are some, else the value."""
+    return float(size.value if size.count is None else size.count)
 
 
 @dataclass(slots=True)
@@ -44,6 +56,8 @@ class Found:
     exact: evaluation.Evaluation | None = None
     unproven: Status | None = None
     relaxation_feasible: bool = False
+    needs: tuple[Cut, ...] = ()
+    """What the schedule's storage was made for beyond static limits."""
 
     def keep(
         self, run: Run, exact: evaluation.Evaluation, sizes: Sizes, schedule: Schedule, model_usd: float

@@ -130,6 +130,7 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         best = _dispatched(site, schedule, None, 0.0, 0.0)
         return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw)
     power_mw, energy_mwh = _with_room(run, answer[fast.power_mw[card]], answer[fast.energy_mwh[card]])
+    without = {"storage_power": power_mw, "storage_energy": energy_mwh}
     for _ in range(
         MOST_ROUNDS
     ):  # a larger storage is dispatched otherwise, which moves where a stop finds it
@@ -138,6 +139,11 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         if more is None or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
             break
         power_mw, energy_mwh = _with_room(run, *more)
+    found.needs = tuple(
+        Cut(f"stop_{name}", 0.0, {name: 1.0}, {name: value}, "poi_window", "job_abort_restart")
+        for name, value in (("storage_power", power_mw), ("storage_energy", energy_mwh))
+        if value > without[name]
+    )
     return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw)
 
 
