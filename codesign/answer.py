@@ -37,12 +37,15 @@ def share_by_grade(items: Iterable[CostItem]) -> dict[str, float]:
     return {grade: usd / whole for grade, usd in sorted(total.items())} if whole else {}
 
 
+NOT_BINDING = ("economic", "spare: ")
+
+
 def binding(sizes: Sizes) -> tuple[str, ...]:
     """Return the limits that set sizes, without repetition."""
     named = (
         size.set_by.removeprefix("standard rating: ").removesuffix(" @ static") for size in sizes.values()
     )
-    return tuple(dict.fromkeys(name for name in named if name and name != "economic"))
+    return tuple(dict.fromkeys(name for name in named if name and not name.startswith(NOT_BINDING)))
 
 
 # JSON

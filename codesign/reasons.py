@@ -19,6 +19,8 @@ from codesign.sizing import COUNTED, card_of, unit_size
 
 LESS = 0.9
 ECONOMIC = "economic"
+SPARE = "spare: "
+"""Before the reason of a size that was asked for, while 10 % less of it holds too and costs less."""
 
 
 class Backoff(Protocol):
@@ -49,6 +51,20 @@ def smaller(site: Site, name: str, size: Size) -> Size | None:
             return None
         return unit_size(site, name, str(size.card), size.count - 1)
     return replace(size, value=LESS * size.value) if size.value > 0.0 else None
+
+
+def costs_more(site: Site, plan: Plan, name: str, less: Size) -> bool:
+    """Whether the plan with less of a size, operated anew, costs more."""
+    if plan.setting is None or plan.cost_usd_per_year is None:
+        raise ValueError("a plan without a setting has no cost to compare")
+    free = {
+        **plan.sizes,
+        name: less,
+        "contract": replace(plan.sizes["contract"], value=site.poi.contract_max_mw),
+    }
+    exact = evaluation.evaluate(site, plan.setting, free, plan.schedule)
+    settled = evaluation.evaluate(site, plan.setting, evaluation.settled(exact, {}), plan.schedule)
+    return settled.cost_usd_per_year > plan.cost_usd_per_year
 
 
 def _reason(site: Site, plan: Plan, name: str, cuts: Sequence[Backoff]) -> str:

@@ -23,7 +23,7 @@ from codesign.checking.steady import VALUED
 from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Setting, Sizes
 from codesign.planning.attempt import Cut, amount
 from codesign.planning.split import Master
-from codesign.reasons import ECONOMIC, smaller
+from codesign.reasons import ECONOMIC, SPARE, costs_more, smaller
 from codesign.site import Site
 from codesign.sizing import card_of
 
@@ -128,7 +128,8 @@ def _shown(site: Site, plan: Plan, tell: Callable[[str, int, int], None]) -> tup
             unshown.append(name)
             continue
         if not any(row.limit == limit and row.margin < 0.0 for row in rows):
-            sizes[name] = replace(size, set_by=ECONOMIC)
+            reason = ECONOMIC if costs_more(site, plan, name, less) else f"{SPARE}{size.set_by}"
+            sizes[name] = replace(size, set_by=reason)
     return replace(plan, sizes=Sizes(sizes)), tuple(unshown)
 
 

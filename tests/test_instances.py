@@ -94,7 +94,11 @@ ELECTRICAL = {"transformer", "contract", "storage_power", "storage_energy"}
 
 
 def test_at_least_half_of_the_sizes_are_set_by_a_limit_from_both_sides(design: Design) -> None:
-    limited = {name for name, size in design.sizes.items() if "@" in size.set_by}
+    limited = {
+        name
+        for name, size in design.sizes.items()
+        if "@" in size.set_by and not size.set_by.startswith("spare: ")
+    }
     assert len(limited) >= len(design.sizes) / 2
     assert limited & ELECTRICAL
     assert limited - ELECTRICAL
@@ -153,11 +157,12 @@ def test_every_kind_of_reason_occurs() -> None:
 @pytest.mark.slow
 def test_less_of_a_size_that_a_transient_set_breaks_it(design: Design) -> None:
     for name, size in design.sizes.items():
-        limit, _, scenario = size.set_by.partition(" @ ")
+        limit, _, scenario = size.set_by.removeprefix("spare: ").partition(" @ ")
         if scenario in ("", "static"):
             continue
         check = codesign.check(design.site, less(design.plan, name, design), scenarios=[scenario])
-        assert any(row.limit == limit and row.margin < 0.0 for row in check.margins), name
+        breaks = any(row.limit == limit and row.margin < 0.0 for row in check.margins)
+        assert breaks != size.set_by.startswith("spare: "), name
 
 
 @pytest.mark.slow
@@ -235,13 +240,6 @@ def test_cost_moves_by_what_a_hand_calculation_allows() -> None:
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in INSTANCES.glob("*/reference.toml")))
 def test_solving_again_gives_the_reference(name: str) -> None:
     kept = reference(name)
-    if kept["outcome"] == "planned":
-        plan = codesign.plan(codesign.load(INSTANCES / name))
-        assert (plan.gap or 1.0) <= 0.01
-        assert (plan.influenced_gap or 1.0) <= 0.03
-        assert within(plan.cost_usd_per_year, kept["plan_cost_usd_per_year"], kept["rtol"])
-        assert within(plan.bound_usd_per_year, kept["bound_usd_per_year"], kept["rtol"])
-        return
     design = codesign.solve(codesign.load(INSTANCES / name))
     assert design.outcome == kept["outcome"]
     if design.outcome is Outcome.INFEASIBLE:
