@@ -7,8 +7,10 @@ the same call serves a plan, a changed design and the search for what set a size
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -106,10 +108,27 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
 def _storage(
     site: Site, sizes: Mapping[str, Size], schedule: Schedule, other_mw: float
 ) -> smoothing.Dispatch:
-    card = sizes["storage_power"].card
+    """Return the dispatch; beside the line only where the one without it comes too close to its limit."""
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    free = dispatch(site, schedule, power.card, power.value, energy.value)
+    if free.peak_mw + other_mw <= site.poi.interconnection_limit_mw:
+        return free
+    return dispatch(site, schedule, power.card, power.value, energy.value, other_mw)
+
+
+@lru_cache(maxsize=64)
+def dispatch(
+    site: Site,
+    schedule: Schedule,
+    card: str | None,
+    power_mw: float,
+    energy_mwh: float,
+    other_mw: float = -math.inf,
+) -> smoothing.Dispatch:
+    """Return `smoothing.dispatch` for a schedule, kept: it does not depend on the other sizes."""
     return smoothing.dispatch(
         site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
-        power_mw=sizes["storage_power"].value, energy_mwh=sizes["storage_energy"].value, other_mw=other_mw,
+        power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def dispatch(
     power_mw, energy_mwh
         Size of the storage.
     other_mw
-        Power at the POI beside the streams, at its annual peak.
+        Power at the POI beside the streams, at its annual peak; -inf leaves the line out.
 
     Raises
     ------
@@ -191,7 +191,8 @@ class _Programme:
         self._window(
             [self._filtered(part, *store[:2]) for part, store in zip(parts, self.storage, strict=True)]
         )
-        self._line()
+        if other_mw > -np.inf:
+            self._line()
 
     def new(self, count: int, *, low: float = 0.0, high: float = np.inf, cost: float = 0.0) -> np.ndarray:
         index = np.arange(self.size, self.size + count)

@@ -92,8 +92,12 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     assert np.ptp(rest.charge_mw) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_setting_whose_bound_is_above_a_plan_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    site = random_site(0).with_({"equipment.cooling.fws_supply_c": [30, 36], "solver.method": "split"})
+@pytest.mark.parametrize(("supply_c", "expected"), [([24, 30], [30.0]), ([30, 36], [36.0, 30.0])])
+def test_a_setting_whose_bound_is_above_a_plan_is_left_out(
+    supply_c: list[int], expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both orders: the cheaper setting first, and last."""
+    site = random_site(0).with_({"equipment.cooling.fws_supply_c": supply_c, "solver.method": "split"})
     planned: list[float] = []
     day = split._day
 
@@ -104,15 +108,20 @@ def test_a_setting_whose_bound_is_above_a_plan_is_left_out(monkeypatch: pytest.M
     monkeypatch.setattr(split, "_day", counted)
     plan = codesign.plan(site, gap=1e-6)
     assert plan.solved
-    assert planned == [30.0], "the warmer loop's bound is above the cost of the plan"
+    assert planned == expected
     both = [
-        codesign.plan(site.with_({"equipment.cooling.fws_supply_c": [supply_c]}), gap=1e-6)
-        for supply_c in (30, 36)
+        codesign.plan(site.with_({"equipment.cooling.fws_supply_c": [each]}), gap=1e-6) for each in supply_c
     ]
     assert plan.cost_usd_per_year == pytest.approx(min(each.cost_usd_per_year or math.inf for each in both))
-    assert plan.bound_usd_per_year == pytest.approx(
-        min(each.bound_usd_per_year or math.inf for each in both), rel=1e-6
-    )
+    least = min(each.bound_usd_per_year or math.inf for each in both)
+    assert plan.bound_usd_per_year == pytest.approx(least, rel=1e-6)
+
+
+def test_what_was_proven_of_a_setting_is_not_proven_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    site, known = random_site(0).with_({"solver.method": "split"}), dict[Setting, split.Master]()
+    first = codesign.plan(site, known=known)
+    monkeypatch.setattr(split, "master", None)
+    assert codesign.plan(site, known=known).cost_usd_per_year == first.cost_usd_per_year
 
 
 def test_master_has_only_rows_that_a_bound_may_be_read_from() -> None:

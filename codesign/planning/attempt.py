@@ -93,8 +93,9 @@ class Run:
         return max(self.ends - time.perf_counter(), 0.1)
 
     def solve(
-        self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None
-    ) -> highs.Solution:
+        self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None,
+        enough_usd: float = math.inf,
+    ) -> highs.Solution:  # fmt: skip
         """Solve a model within what is left; progress is told under the name of a stage."""
         tell = None
         if self.progress is not None and stage is not None:
@@ -106,7 +107,7 @@ class Run:
 
         return highs.solve(
             model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
-            progress=tell, stop=self.stop,
+            progress=tell, stop=self.stop, enough=OBJECTIVE * enough_usd,
         )  # fmt: skip
 
 

@@ -103,6 +103,7 @@ def solve(
     log: bool = False,
     progress: Callable[[float, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    enough: float = math.inf,
 ) -> Solution:
     """Minimise a linear Pyomo model.
 
@@ -116,6 +117,8 @@ def solve(
         Called with (incumbent, bound) as HiGHS finds a better incumbent.
     stop
         Asked now and then; HiGHS ends with its best point once it answers true.
+    enough
+        Dual bound at which HiGHS may end, interrupted, before its gap is closed.
 
     Raises
     ------
@@ -134,8 +137,8 @@ def solve(
             highs.setSolution(len(known), columns, np.array([value for _, value in known]))
         if progress is not None:
             _listen(highs, progress)
-        if stop is not None:
-            _heed(highs, stop)
+        if stop is not None or enough < math.inf:
+            _heed(highs, stop, enough)
         if highs.run() != highspy.HighsStatus.kError:
             return _answer(highs, variables, time.perf_counter() - began)
     raise SolverError("HiGHS run answered kError, twice")
@@ -222,9 +225,10 @@ def _listen(highs: highspy.Highs, progress: Callable[[float, float], None]) -> N
     highs.cbMipImprovingSolution.subscribe(improved)
 
 
-def _heed(highs: highspy.Highs, stop: Callable[[], bool]) -> None:
+def _heed(highs: highspy.Highs, stop: Callable[[], bool] | None, enough: float) -> None:
     def asked(event: object) -> None:
-        event.interrupt(stop())  # type: ignore[attr-defined]
+        proven = event.data_out.mip_dual_bound >= enough  # type: ignore[attr-defined]
+        event.interrupt(proven or (stop is not None and stop()))  # type: ignore[attr-defined]
 
     highs.cbMipInterrupt.subscribe(asked)
 

@@ -6,8 +6,8 @@
 3. storage             for that schedule: least annual cost that keeps the window rule
 4. day                 the master again with the storage, its loss and the highest power given
 
-The last is evaluated exactly; its cost is the plan's. Settings are tried from the least bound up; one is left
-out of the plan's search only where its bound is above the cost of a plan that honours every cut. Curves are
+The last is evaluated exactly; its cost is the plan's. Settings are tried warmest first; one is left out of
+the plan's search only where its bound is above the cost of a plan that honours every cut. Curves are
 sharpened where model and exact cost differ.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, climate, evaluation, smoothing, workload
+from codesign import climate, evaluation, workload
 from codesign.design import Schedule, Setting, Sizes
 from codesign.evaluation import MONTHS
 from codesign.planning import abort, bound, exchange, joint, storage
@@ -64,38 +64,37 @@ class Need:
 def search(
     runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found, known: dict[Setting, Master]
 ) -> None:
-    """Bound every setting, then plan from the least bound up; keep the cheapest plan.
+    """Bound and plan every setting in turn; keep the cheapest plan.
 
+    A master ends once its bound is above the cost of the best plan: its setting cannot hold a cheaper one.
     What an earlier call proved of a setting stands in `known`: cuts do not change it.
     """
-    if not runs:
-        return
+    schedule: Schedule | None = None
+    need: Need | None = None
     for run in runs:
         if run.setting not in known:
-            known[run.setting] = _mastered(run)
-        if known[run.setting].unproven is not None:
-            found.unproven = known[run.setting].unproven
-    masters = {run.setting: known[run.setting] for run in runs}
-    found.relaxation_feasible = any(each.start is not None for each in masters.values())
-    if with_bound:
-        found.bound_usd = min(each.bound_usd for each in masters.values())
-    if not found.relaxation_feasible:
-        return
-    schedule = exchange.schedule(runs[0].site)
-    need = _need(runs[0], schedule, found)
-    if need is None:
-        return
-    for run in sorted(runs, key=lambda each: masters[each.setting].bound_usd):
-        solved = masters[run.setting]
-        if solved.start is not None and solved.bound_usd < found.cost_usd:
-            _day(run, cuts, schedule, need, solved.start, found)
+            known[run.setting] = _mastered(run, found.cost_usd)
+        solved = known[run.setting]
+        if solved.unproven is not None:
+            found.unproven = solved.unproven
+        if with_bound:
+            found.bound_usd = min(found.bound_usd, solved.bound_usd)
+        found.relaxation_feasible |= solved.start is not None
+        if solved.bound_usd >= found.cost_usd or (solved.start is None and solved.unproven is not None):
+            continue
+        if schedule is None:
+            schedule = exchange.schedule(run.site)
+            need = _need(run, schedule, found)
+        if need is None:
+            continue
+        _day(run, cuts, schedule, need, solved.start or {}, found)
 
 
-def _mastered(run: Run) -> Master:
+def _mastered(run: Run, enough_usd: float) -> Master:
     model = master(run.site, run.setting, run.fixed, Points())
-    answer = run.solve(model.rows.model, "bound")
-    proven = answer.status in (Status.OPTIMAL, Status.INFEASIBLE)
+    answer = run.solve(model.rows.model, "bound", enough_usd=enough_usd)
     least = math.inf if answer.status is Status.INFEASIBLE else bound.bound_usd(model.rows, answer)
+    proven = answer.status in (Status.OPTIMAL, Status.INFEASIBLE) or least >= enough_usd
     start = None if answer.values is None else answer.by_name
     return Master(least, start, None if proven else answer.status)
 
@@ -127,14 +126,14 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         return None
     card = storage.read_card(fast, answer)
     if card is None:
-        best = _dispatched(site, schedule, None, 0.0, 0.0)
+        best = evaluation.dispatch(site, schedule, None, 0.0, 0.0)
         return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw)
     power_mw, energy_mwh = _with_room(run, answer[fast.power_mw[card]], answer[fast.energy_mwh[card]])
     without = {"storage_power": power_mw, "storage_energy": energy_mwh}
     for _ in range(
         MOST_ROUNDS
     ):  # a larger storage is dispatched otherwise, which moves where a stop finds it
-        best = _dispatched(site, schedule, card, power_mw, energy_mwh)
+        best = evaluation.dispatch(site, schedule, card, power_mw, energy_mwh)
         more = abort.storage(run, schedule, card, best, power_mw, energy_mwh)
         if more is None or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
             break
@@ -145,15 +144,6 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         if value > without[name]
     )
     return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw)
-
-
-def _dispatched(
-    site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float
-) -> smoothing.Dispatch:
-    return smoothing.dispatch(
-        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
-        power_mw=power_mw, energy_mwh=energy_mwh, other_mw=0.0,
-    )  # fmt: skip
 
 
 def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, float]:
