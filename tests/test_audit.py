@@ -29,6 +29,8 @@ from codesign.design import Audit, Certificate, Check, Design, Table
 from codesign.errors import InputError
 
 STORED = sorted(path.parent for path in (Path(__file__).parent / "designs").glob("*/design.json"))
+TOY = Path(__file__).parent / "designs" / "toy_1mw"
+"""The design that is tampered with."""
 FORBIDDEN = (
     "pyomo", "highspy", "casadi", "pandas", "codesign.planning", "codesign.checking", "codesign.refining",
     "codesign.steady", "codesign.evaluation", "codesign.smoothing",
@@ -43,12 +45,12 @@ def stored(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the first stored design, to tamper with."""
-    return Path(shutil.copytree(STORED[0], tmp_path / "d"))
+    return Path(shutil.copytree(TOY, tmp_path / "d"))
 
 
 @pytest.fixture(scope="module")
 def design() -> Design:
-    return Design.load(STORED[0])
+    return Design.load(TOY)
 
 
 @pytest.fixture(scope="module")

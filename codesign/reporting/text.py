@@ -22,8 +22,8 @@ def unit(name: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number to four digits; small ones in powers of ten; no minus before zero."""
-    return f"{value + 0.0:.4g}".replace("-", MINUS)
+    """Return a number to four digits, large ones whole, small ones in powers of ten; no minus before zero."""
+    return f"{value + 0.0:{',.0f' if 1e4 <= abs(value) < 1e9 else '.4g'}}".replace("-", MINUS)
 
 
 def quantity(value: float, of: str) -> str:
