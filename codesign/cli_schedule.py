@@ -24,20 +24,20 @@ def schedule(
     as_json: Json = False,
 ) -> int:
     """Give the schedule, one row a job copy: start gate, offset and events. To stdout without --out."""
-    from codesign import scheduling_file
+    from codesign import scheduling
     from codesign.design import Design, Outcome
 
     if out is not None:
-        scheduling_file.prepare(out)
+        scheduling.prepare(out)
     design = Design.load(folder)
-    records = scheduling_file.to_records(design)
+    records = scheduling.to_records(design)
     if out is not None:
-        scheduling_file.write(records, out)
+        scheduling.write(records, out)
         print(f"saved in {out}", file=sys.stderr)
     if as_json:
-        sys.stdout.write(scheduling_file.as_json(records))
+        sys.stdout.write(scheduling.as_json(records))
     elif out is None:
-        sys.stdout.write(scheduling_file.as_csv(records))
+        sys.stdout.write(scheduling.as_csv(records))
     if design.outcome is Outcome.CERTIFIED:
         return DONE
     print(f"the design is {design.outcome.value}: {design.certificate.reason}", file=sys.stderr)

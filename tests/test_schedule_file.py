@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codesign import scheduling_file as files
+from codesign import scheduling as files
 from codesign import writing
 from codesign.cli import main
 from codesign.design import Design, Schedule
 from codesign.errors import InputError
-from codesign.scheduling_file import EventRecord, Record, Records
+from codesign.scheduling import EventRecord, Record, Records
 
 STORED = Path(__file__).parent / "designs" / "toy_1mw"
 

@@ -1,186 +1,21 @@
-"""The schedule for the cluster's scheduler: one record a job copy, as CSV or JSON.
-
-Times are seconds on one clock that all copies share, its zero chosen freely.  A locked copy's start gate
-opens at gate_tick_s + n period_s, n = 0, 1, 2, ...; an iteration starts there or, when the one before it
-overran, at that one's end, jitter_s late at most.  An event starts at first_s + n interval_s, the boundary of
-an iteration.  A copy that is not locked keeps no tick: its places say where it was planned, not when it runs.
-
-    schedule.csv     one row a copy; columns KIND.first_s, KIND.interval_s, KIND.duration_s for each kind of
-                     event that any copy has, empty where a copy has none
-    schedule.json    {"tool", "schema_version", "schedule": [one object a copy, with a list of events]}
-
-Floats are written by repr, which reads back exactly.
-"""
+"""A schedule read back from either form; every fault names its place, its value and what was expected."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from codesign import reading, writing
-from codesign.design import Design, Plan
+from codesign import reading
 from codesign.errors import Fault, InputError, nearest
 from codesign.folder import TOOL
-from codesign.site import Site
+from codesign.scheduling.records import KEYS, PLAIN, TIMES, EventRecord, Record, Records
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 50_000_000
-KIND = "schedule"
-FORMS = (".csv", ".json")
-TIMES = ("first_s", "interval_s", "duration_s")
-
-
-@dataclass(frozen=True, slots=True)
-class EventRecord:
-    """A slow event: its first start on the common clock, then every interval."""
-
-    kind: str
-    first_s: float
-    interval_s: float
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One job copy. gate_tick_s is the first iteration boundary, offset_s modulo period_s; events by kind."""
-
-    job: str
-    copy: int
-    pod: str
-    mode: str
-    period_s: float
-    offset_s: float
-    gate_tick_s: float
-    locked: bool
-    jitter_s: float
-    events: tuple[EventRecord, ...]
-
-
-Records = tuple[Record, ...]
-
-KEYS = tuple(each.name for each in fields(Record))
-PLAIN = KEYS[:-1]
-"""What every row of a CSV has."""
-
-
-def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
-    """Return the schedule of a design, or of a plan for a site, in the plan's order.
-
-    InputError where there is no schedule, or one of other jobs than the site's.
-    """
-    site, plan = (made.site, made.plan) if isinstance(made, Design) else (made, plan)
-    if plan is None or not plan.schedule:
-        raise InputError([Fault(site.name, "schedule", "none", "a plan with a schedule")])
-    records, faults = [], list[Fault]()
-    for assigned in plan.schedule:
-        job, place = site.jobs.get(assigned.job), f"schedule.{assigned.job}.{assigned.copy}"
-        if job is None:
-            expected = f"a job of the site: {', '.join(site.jobs)}"
-            faults.append(Fault(site.name, place, assigned.job, expected, nearest(assigned.job, site.jobs)))
-            continue
-        kinds, starts = {event.kind: event for event in job.events}, dict(assigned.events)
-        if kinds.keys() != starts.keys():
-            expected = f"the job's events: {', '.join(kinds) or 'none'}"
-            faults.append(Fault(site.name, f"{place}.events", ", ".join(starts) or "none", expected))
-            continue
-        records.append(
-            Record(
-                job=assigned.job, copy=assigned.copy, pod=assigned.pod, mode=assigned.mode,
-                period_s=assigned.period_s, offset_s=assigned.offset_s,
-                gate_tick_s=assigned.offset_s % assigned.period_s, locked=job.locked, jitter_s=job.jitter_s,
-                events=tuple(
-                    EventRecord(kind, starts[kind], kinds[kind].interval_s, kinds[kind].duration_s)
-                    for kind in sorted(kinds)
-                ),
-            )
-        )  # fmt: skip
-    if faults:
-        raise InputError(faults)
-    return tuple(records)
-
-
-# write
-
-
-def write(records: Iterable[Record], path: str | Path) -> Path:
-    """Write a .csv or .json file; refused where anything but an older schedule of this tool stands."""
-    return write_csv(records, path) if _form(Path(path)) == ".csv" else write_json(records, path)
-
-
-def write_csv(records: Iterable[Record], path: str | Path) -> Path:
-    """Write one row a job copy, whatever the name's ending; an older schedule is replaced."""
-    return writing.write(as_csv(records), path, KIND, _is_schedule)
-
-
-def write_json(records: Iterable[Record], path: str | Path) -> Path:
-    """Write one object a job copy, whatever the name's ending; an older schedule is replaced."""
-    return writing.write(as_json(records), path, KIND, _is_schedule)
-
-
-def prepare(path: str | Path) -> None:
-    """Refuse a name of neither form, and a place that holds anything but an older schedule."""
-    _form(Path(path))
-    writing.refuse(path, KIND, _is_schedule)
-
-
-def as_csv(records: Iterable[Record]) -> str:
-    """Return the text of a .csv file."""
-    rows = tuple(records)
-    kinds = sorted({event.kind for row in rows for event in row.events})
-    text = StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow([*PLAIN, *(f"{kind}.{time}" for kind in kinds for time in TIMES)])
-    for row in rows:
-        events = {event.kind: event for event in row.events}
-        times = [
-            _cell(getattr(events[kind], time)) if kind in events else "" for kind in kinds for time in TIMES
-        ]
-        out.writerow([*(_cell(getattr(row, name)) for name in PLAIN), *times])
-    return text.getvalue()
-
-
-def as_json(records: Iterable[Record]) -> str:
-    """Return the text of a .json file."""
-    whole = {
-        "tool": TOOL,
-        "schema_version": SCHEMA_VERSION,
-        "schedule": [asdict(record) for record in records],
-    }
-    return json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"a schedule is not finite: {value}")
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def _is_schedule(path: Path) -> bool:
-    """Whether a file can be read as a schedule; an empty one is nothing to keep."""
-    try:
-        read(path)
-    except InputError:
-        return path.is_file() and path.stat().st_size == 0
-    return True
-
-
-def _form(path: Path) -> str:
-    if path.suffix not in FORMS:
-        raise reading.refused(
-            path, "", path.suffix or "no ending", f"a name that ends in {' or '.join(FORMS)}"
-        )
-    return path.suffix
-
-
-# read
 
 
 def read(path: str | Path) -> Records:
