@@ -26,8 +26,8 @@ from typing import Any
 from codesign import reading, writing
 from codesign.errors import InputError
 from codesign.folder import TOOL
-from codesign.scheduling.reading import SCHEMA_VERSION
-from codesign.scheduling.reading import read as read
+from codesign.scheduling.parsing import SCHEMA_VERSION
+from codesign.scheduling.parsing import read as read
 from codesign.scheduling.records import PLAIN, TIMES, Record
 from codesign.scheduling.records import EventRecord as EventRecord
 from codesign.scheduling.records import Records as Records
