@@ -256,6 +256,17 @@ def test_window_range_is_the_brute_one(window_s: float, step_s: float, periodic:
     assert workload.window_range_mw(y, window_s, step_s, periodic=periodic) == worst
 
 
+@pytest.mark.parametrize(("jobs", "percent"), [(2, 11.7), (3, 7.9), (4, 4.9), (6, 2.5)])
+def test_evenly_offset_jobs_calm_the_sum_and_hardly_lower_its_peak(
+    toy: Site, jobs: int, percent: float
+) -> None:
+    """The measured iteration, folded: peak to peak of n equal jobs in per cent of their mean; published."""
+    shape = np.repeat(np.asarray(toy.series.profiles["training_notch.csv"]["power_pu"], float), 2)
+    total = np.sum([np.roll(shape, round(len(shape) * i / jobs)) for i in range(jobs)], axis=0)
+    assert 100 * np.ptp(total) / total.mean() == pytest.approx(percent, abs=0.5)
+    assert 1.0 < total.max() / total.mean() < shape.max() / shape.mean() < 1.04
+
+
 def test_the_quiet_moment_is_the_brute_one(toy: Site) -> None:
     """Every stop on a fine grid: none keeps farther from events, the beginning and the end."""
     slots = [workload.Placement(0.0, (0.0,)), workload.Placement(4.0, (60.0,))]
