@@ -40,6 +40,17 @@ def test_exchange_finds_a_schedule_as_narrow_as_any(seed: int) -> None:
     assert window_mw(site, exchange.schedule(site)) == pytest.approx(least, abs=0.1 * least)
 
 
+def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
+    """From the worst order, so that copies must move after they are placed."""
+    site = codesign.load(HALL)
+    moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
+    order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
+    base = np.zeros((2, workload.window_steps(site), workload.macro_steps(site)))
+    value, at = exchange._exchanged(base, moves, order)
+    total = base + sum(moves[name].change_mw[at[name, copy]] for name, copy in order)
+    assert value == pytest.approx(exchange._measure(total), rel=1e-12)
+
+
 def test_exchange_is_the_same_every_time() -> None:
     site = codesign.load(HALL)
     assert exchange.schedule(site) == exchange.schedule(site)
