@@ -29,6 +29,7 @@ from codesign import steady, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.site import Site
+from codesign.timing import spent
 
 S_PER_H = 3600.0
 H_PER_YEAR = 8760.0
@@ -134,11 +135,12 @@ def dispatch(
     """
     lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
     for tolerance, method in TOLERANCES:
-        answer = linprog(
-            lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),
-            b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,  # type: ignore[call-overload]
-            options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
-        )  # fmt: skip
+        with spent("dispatch"):
+            answer = linprog(
+                lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),
+                b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,  # type: ignore[call-overload]
+                options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
+            )  # fmt: skip
         if answer.status == 0 and answer.x is not None:
             break
     else:

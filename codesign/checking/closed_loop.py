@@ -14,6 +14,7 @@ from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.scenarios import Timeline
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start
+from codesign.timing import spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Run:
         return np.array([interval.states[0] for interval in self.intervals] + [self.intervals[-1].end])
 
 
+@spent("check")
 def run(
     start: Start, line: Timeline, controller: Controller, integrator: Integrator, rule: RangeRule | None,
     progress: Callable[[int, int], None] | None = None,

@@ -14,6 +14,7 @@ import casadi as ca
 import numpy as np
 
 from codesign.checking.stack import Stack, Vector
+from codesign.timing import spent
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-9
 LEAST_POINTS, FINEST_S = 20, 0.05
@@ -53,7 +54,8 @@ class Integrator:
     def run(self, x: Vector, u: Vector, d: Vector, p: Vector) -> Interval:
         """Return the interval that starts at x; raises IntegrationError."""
         try:
-            out = self.step(x0=x, p=np.concatenate([u, d, p]))
+            with spent("integrate"):
+                out = self.step(x0=x, p=np.concatenate([u, d, p]))
         except RuntimeError as error:
             raise IntegrationError(str(error).splitlines()[-1]) from None
         states = np.vstack([x, np.array(out["xf"]).T])

@@ -17,6 +17,7 @@ import casadi as ca
 import numpy as np
 
 from codesign.checking.stack import Vector
+from codesign.timing import spent
 
 COLD: dict[str, Any] = {
     "print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes", "ipopt.bound_relax_factor": 0.0,
@@ -58,6 +59,7 @@ class Solution:
 class Solver:
     """A programme's solvers, cold and warm, from the same derivatives."""
 
+    @spent("check")
     def __init__(
         self, symbols: Mapping[str, ca.SX], bounds: Mapping[str, Vector], options: Mapping[str, Any] = COLD
     ) -> None:
@@ -72,7 +74,8 @@ class Solver:
         function, start = self.cold, {"x0": guess}
         if before is not None:
             function, start = self.warm, {"x0": guess, "lam_x0": before.lam_x, "lam_g0": before.lam_g}
-        out = function(p=parameters, **start, **self.bounds)
+        with spent("nlp"):
+            out = function(p=parameters, **start, **self.bounds)
         stats = function.stats()
         flat = {key: np.array(value).ravel() for key, value in out.items()}
         return Solution(

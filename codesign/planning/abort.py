@@ -17,6 +17,7 @@ from codesign.planning.attempt import Run
 from codesign.planning.menus import amount_menu
 from codesign.planning.rows import Rows
 from codesign.site import Site
+from codesign.timing import spent
 
 AFTER_S = 20.0
 """How long the course is followed after the job's return: the window and the filter's memory."""
@@ -33,6 +34,7 @@ class Before:
     stored_mwh: float  # above the storage's least
 
 
+@spent("build")
 def storage(
     run: Run, schedule: Schedule, card: str, dispatch: smoothing.Dispatch, power_mw: float, energy_mwh: float
 ) -> tuple[float, float] | None:

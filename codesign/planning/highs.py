@@ -21,6 +21,7 @@ import pyomo.environ as pyo
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from codesign.errors import SolverError
+from codesign.timing import spent
 
 DROP = 1.001e-9
 """Coefficients below this absolute value are dropped (models are scaled to 1e-4 .. 1e4)."""
@@ -70,6 +71,7 @@ def checked(status: highspy.HighsStatus, call: str) -> None:
         raise SolverError(f"HiGHS {call} answered {status.name}")
 
 
+@spent("build")
 def compiled(model: pyo.ConcreteModel) -> tuple[highspy.HighsLp, list[pyo.Var]]:
     """Return the arrays of a linear Pyomo model and its variables in column order."""
     form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
@@ -139,7 +141,9 @@ def solve(
             _listen(highs, progress)
         if stop is not None or enough < math.inf:
             _heed(highs, stop, enough)
-        if highs.run() != highspy.HighsStatus.kError:
+        with spent("milp"):
+            status = highs.run()
+        if status != highspy.HighsStatus.kError:
             return _answer(highs, variables, time.perf_counter() - began)
     raise SolverError("HiGHS run answered kError, twice")
 

@@ -15,6 +15,7 @@ from codesign.planning import air, electrical, heat, highs, schedule, storage
 from codesign.planning.rows import Rows
 from codesign.site import Site
 from codesign.sizing import listed, unit_size
+from codesign.timing import spent
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Joint:
     grid: electrical.Grid
 
 
+@spent("build")
 def build(
     site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None
 ) -> Joint:
@@ -53,6 +55,7 @@ def build(
     return _assembled(site, setting, fixed, rows, points, fast, offsets, given)
 
 
+@spent("build")
 def build_day(
     site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float, peak_mw: float
 ) -> Joint:

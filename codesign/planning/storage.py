@@ -17,6 +17,7 @@ from codesign.planning.rows import Rows
 from codesign.planning.schedule import Offsets
 from codesign.site import Site
 from codesign.sizing import amounts
+from codesign.timing import spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class FastStorage:
     peak_mw: Any
 
 
+@spent("build")
 def plan(
     rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None
 ) -> FastStorage:
