@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from codesign import cli_cards, cli_designs, cli_report, cli_schedule
+from codesign import cli_bench, cli_cards, cli_designs, cli_report, cli_schedule
 from codesign.errors import InputError
 
 OK, WRONG_INPUT, INFEASIBLE, DOES_NOT_HOLD, INTERNAL = 0, 1, 2, 3, 70
@@ -30,6 +30,7 @@ cli_designs.register(app)
 cli_cards.register(app)
 cli_report.register(app)
 cli_schedule.register(app)
+cli_bench.register(app)
 
 
 def _version(asked: bool) -> None:

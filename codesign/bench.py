@@ -1,0 +1,437 @@
+"""The bench: instances solved and audited, each in a process of its own; what it took, what is worse.
+
+CPU seconds are split into parts that together are the whole (* marks the solvers' cores):
+
+    start      interpreter and packages            check      making the controller's solvers, closed loop
+    read       the site, from its files            nlp*       IPOPT
+    build      models, and their arrays            integrate* CVODES
+    milp*      HiGHS on these                      audit      the independent verdict on a certified design
+    dispatch*  the storage's linear programmes     other      the rest: evaluation, exchange, reasons, and the
+                                                              check's programmes, steady starts and margins
+
+A row is worse than an earlier one of the same name in three ways, and never by a time or by memory:
+
+    cost         above the earlier cost. Not asked of a design that is certified where the earlier one was
+                 not: it has to hold more
+    bound        below the earlier bound
+    certificate  the earlier design was certified, this one is not (nor is one that the audit refuses)
+
+Numbers may differ by a share TOLERANCE of the earlier one, plus `rtol` of the reference.toml beside the site
+where there is one. Where there is no design the cost is infinite; where nothing is proven the bound is minus
+infinity, and infinity where infeasible is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from codesign import reading, writing
+from codesign.answer import versions
+from codesign.design import Outcome
+from codesign.errors import Fault, InputError, SolverError, nearest
+from codesign.folder import TOOL
+from codesign.timing import snapshot, spent
+
+PARTS = ("start", "read", "build", "milp", "dispatch", "check", "nlp", "integrate", "audit", "other")
+CORES = ("milp", "dispatch", "nlp", "integrate")
+TOLERANCE = 1e-6
+KIND, SCHEMA_VERSION = "bench", 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One instance; a reference tells neither rounds nor what they took."""
+
+    name: str
+    outcome: str
+    reason: str = ""
+    cost_usd_per_year: float | None = None
+    bound_usd_per_year: float | None = None
+    gap: float | None = None
+    influenced_gap: float | None = None
+    rounds: int | None = None  # of plan and check
+    milp_solves: int | None = None
+    wall_s: float | None = None
+    peak_mib: float | None = None
+    cpu_s: Mapping[str, float] = field(default_factory=dict)  # by part
+    site_digest: str = ""
+    cards_digest: str = ""
+
+    @property
+    def whole_cpu_s(self) -> float | None:
+        """CPU seconds of the instance's process."""
+        return sum(self.cpu_s.values()) if self.cpu_s else None
+
+    @property
+    def whole_per_core(self) -> float | None:
+        """Whole CPU seconds over those in the solvers' cores."""
+        core_s = sum(self.cpu_s.get(part, 0.0) for part in CORES)
+        return None if self.whole_cpu_s is None or core_s == 0.0 else self.whole_cpu_s / core_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """All rows, and what they were made with and on."""
+
+    rows: tuple[Row, ...]
+    versions: Mapping[str, str]
+    machine: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a row is held against: `row` is None where `file` has none of that name."""
+
+    file: str
+    row: Row | None
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How a row stands to an earlier one; times and memory as old over new, for information."""
+
+    name: str
+    against: str  # file; empty where there is nothing to compare with
+    worse: tuple[str, ...] = ()
+    same_site: bool = True
+    old_per_new: Mapping[str, float] = field(default_factory=dict)
+
+
+# measuring
+
+
+def run(
+    sites: Mapping[str, Path],
+    *,
+    time_limit_s: float = math.inf,
+    progress: Callable[[str], None] | None = None,
+) -> Bench:
+    """Solve and audit sites by name, as `named` returns them, one after another.
+
+    Processes are spawned: the caller's module guards its main. SolverError where one ends without a row.
+    """
+    rows: list[Row] = []
+    for name, path in sites.items():
+        if progress is not None:
+            progress(f"{name}, {len(rows) + 1} of {len(sites)}")
+        rows.append(_alone(name, path, time_limit_s))
+    return Bench(rows=tuple(rows), versions=versions(), machine=machine())
+
+
+def named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the sites' files by the sites' names; all of them are read, so that none is refused later."""
+    from codesign import site
+
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = site.load(path).name
+        if name in found:
+            raise reading.refused(path, "name", name, "sites of different names", None)
+        found[name] = reading.site_path(path)
+    return found
+
+
+def machine() -> dict[str, str | int]:
+    """Return what a time depends on: cores that may be used, kind of machine, system."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return {"cores": cores, "machine": platform.machine(), "system": platform.platform()}
+
+
+def _alone(name: str, path: Path, time_limit_s: float) -> Row:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(there, path, time_limit_s))
+    began_s = time.perf_counter()
+    worker.start()
+    there.close()
+    try:
+        row: Row = here.recv()
+        wall_s = time.perf_counter() - began_s
+    except EOFError:
+        worker.join()
+        raise SolverError(
+            f"{name}: its process ended without a result, exit code {worker.exitcode}"
+        ) from None
+    except BaseException:
+        worker.terminate()
+        raise
+    worker.join()
+    return replace(row, wall_s=wall_s)
+
+
+def _work(answer: Connection, path: Path, time_limit_s: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it, and ends this process
+    answer.send(_measured(path, time_limit_s))
+
+
+def _measured(path: Path, time_limit_s: float) -> Row:
+    """Solve and audit in this process, which does nothing else."""
+    from codesign import site
+
+    began_s = time.process_time()
+    with spent("read"):
+        the_site = site.load(path)
+    with spent("start"):
+        from codesign import auditing, refining
+    design = refining.solve(the_site, time_limit_s=time_limit_s)
+    outcome, reason, claim = design.outcome.value, design.certificate.reason, design.certificate
+    if design.outcome is Outcome.CERTIFIED:
+        with spent("audit"):
+            verdict = auditing.audit(design)
+        if not verdict.holds:
+            outcome, reason = Outcome.NOT_CERTIFIED.value, f"the audit refuses it: {verdict.breaches[0]}"
+    taken, whole_s = snapshot(), time.process_time()
+    cpu_s = {part: taken.cpu_s.get(part, 0.0) for part in PARTS}
+    cpu_s["start"] += began_s
+    cpu_s["other"] = max(whole_s - sum(cpu_s.values()), 0.0)
+    return Row(
+        name=the_site.name, outcome=outcome, reason=reason, cost_usd_per_year=claim.cost_usd_per_year,
+        bound_usd_per_year=claim.bound_usd_per_year, gap=claim.gap, influenced_gap=claim.influenced_gap,
+        rounds=claim.rounds, milp_solves=taken.entries.get("milp", 0), cpu_s=cpu_s, peak_mib=_peak_mib(),
+        site_digest=the_site.digest, cards_digest=the_site.cards_digest,
+    )  # fmt: skip
+
+
+def _peak_mib() -> float:
+    """Return the most memory that this process held.
+
+    Linux hands ru_maxrss of the process that spawned this one down to it, so its own mark is read first.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return next(float(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            2**20 if sys.platform == "darwin" else 1024
+        )
+
+
+# comparing
+
+
+def earlier(sites: Mapping[str, Path], against: Path | None = None) -> dict[str, Earlier]:
+    """Return what each site's row is held against: the row in a file, else its reference."""
+    before = None if against is None else {row.name: row for row in read(against).rows}
+    found = {}
+    for name, path in sites.items():
+        kept = path.parent / "reference.toml"
+        row, rtol = reference(kept, name) if kept.exists() else (None, 0.0)
+        if before is not None:
+            found[name] = Earlier(str(against), before.get(name), TOLERANCE + rtol)
+        else:
+            found[name] = Earlier(str(kept), row, TOLERANCE + rtol)
+    return found
+
+
+def reference(path: Path, name: str) -> tuple[Row, float]:
+    """Return the row that a reference.toml tells, and its tolerance."""
+    data = reading.parsed(path)
+    keys = ("outcome", "cost_usd_per_year", "bound_usd_per_year", "site_digest", "cards_digest")
+    told = {"name": name} | {key: data[key] for key in keys if key in data}
+    faults = [Fault(str(path), *fault) for fault in _wrong(told, ("outcome",))]
+    rtol = data.get("rtol", 0.0)
+    if not _from_zero(rtol):
+        faults.append(Fault(str(path), "rtol", rtol, "a number of at least 0"))
+    if faults:
+        raise InputError(faults)
+    return Row(**told), rtol
+
+
+def compare(row: Row, before: Earlier) -> Comparison:
+    """Hold a row against an earlier one; the module's text has the rule."""
+    old = before.row
+    if old is None:
+        return Comparison(name=row.name, against="")
+    return Comparison(
+        name=row.name, against=before.file, worse=tuple(_worse(row, old, before.tolerance)),
+        same_site=(row.site_digest, row.cards_digest) == (old.site_digest, old.cards_digest),
+        old_per_new=dict(_ratios(row, old)),
+    )  # fmt: skip
+
+
+def _worse(row: Row, old: Row, tolerance: float) -> Iterator[str]:
+    is_certified, was_certified = (each.outcome == Outcome.CERTIFIED.value for each in (row, old))
+    comparable = was_certified or not is_certified
+    if comparable and _cost_usd(row) > _cost_usd(old) + _slack(_cost_usd(old), tolerance):
+        yield f"cost {_told(_cost_usd(row))}, {_told(_cost_usd(old))} before"
+    if _bound_usd(row) < _bound_usd(old) - _slack(_bound_usd(old), tolerance):
+        yield f"bound {_told(_bound_usd(row))}, {_told(_bound_usd(old))} before"
+    if was_certified and not is_certified:
+        yield f"{row.outcome}, {old.outcome} before ({row.reason})"
+
+
+def _cost_usd(row: Row) -> float:
+    return math.inf if row.cost_usd_per_year is None else row.cost_usd_per_year
+
+
+def _bound_usd(row: Row) -> float:
+    if row.bound_usd_per_year is not None:
+        return row.bound_usd_per_year
+    return math.inf if row.outcome == Outcome.INFEASIBLE.value else -math.inf
+
+
+def _slack(value: float, tolerance: float) -> float:
+    return tolerance * abs(value) if math.isfinite(value) else 0.0
+
+
+def _told(usd: float) -> str:
+    return f"{usd:,.2f} USD a year" if math.isfinite(usd) else "none" if usd < 0.0 else "infinite"
+
+
+def _ratios(row: Row, old: Row) -> Iterator[tuple[str, float]]:
+    for key in ("whole_cpu_s", "wall_s", "peak_mib"):
+        if (was := getattr(old, key)) and (now := getattr(row, key)):
+            yield key, was / now
+    for part, now in row.cpu_s.items():
+        if now and (was := old.cpu_s.get(part)):
+            yield part, was / now
+
+
+# files
+
+
+def prepare(path: Path) -> None:
+    """Refuse a name that is not of a .json file, and a place that holds anything but an older bench."""
+    _form(path)
+    writing.refuse(path, KIND, _is_bench)
+
+
+def write(bench: Bench, compared: Sequence[Comparison], path: Path) -> Path:
+    """Write a bench at once; an older one is replaced, anything else refused."""
+    _form(path)
+    return writing.write(as_json(bench, compared), path, KIND, _is_bench)
+
+
+def as_json(bench: Bench, compared: Sequence[Comparison] = ()) -> str:
+    """Return the object as text; floats are written so that they read back exactly."""
+    whole = {
+        "tool": TOOL, "schema_version": SCHEMA_VERSION, "versions": dict(bench.versions),
+        "machine": dict(bench.machine),
+        KIND: [asdict(row) | {key: getattr(row, key) for key in _DERIVED} for row in bench.rows],
+        "compared": [asdict(each) for each in compared],
+    }  # fmt: skip
+    return json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read(path: Path) -> Bench:
+    """Read a bench; InputError with every fault."""
+    _form(path)
+    data = reading.parsed(path)
+    for key, asked in (("tool", TOOL), ("schema_version", SCHEMA_VERSION)):
+        if data.get(key) != asked:
+            raise reading.refused(path, key, data.get(key, "missing"), f"{asked!r}, of a {KIND} of this tool")
+    rows, faults = data.get(KIND), list[Fault]()
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise reading.refused(path, KIND, "missing" if rows is None else rows, "a list of rows")
+    for i, row in enumerate(rows):
+        for key, value, expected, *near in _wrong(row, _KEYS):
+            faults.append(Fault(str(path), f"{KIND}.{i}.{key}", value, expected, *near))
+    for key, holds in (("versions", _texts), ("machine", _facts)):
+        if not holds(data.get(key)):
+            faults.append(Fault(str(path), key, data.get(key, "missing"), "a table of texts"))
+    names = [row.get("name") for row in rows]
+    faults += [
+        Fault(str(path), f"{KIND}.{i}.name", name, "no name twice")
+        for i, name in enumerate(names)
+        if name in names[:i]
+    ]
+    if faults:
+        raise InputError(faults)
+    made = [Row(**{key: row[key] for key in _KEYS}) for row in rows]
+    return Bench(rows=tuple(made), versions=data["versions"], machine=data["machine"])
+
+
+def _wrong(row: Mapping[str, Any], needed: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield (key, value, expected, nearest) of what is unknown, missing or not what its key asks for."""
+    for key, value in row.items():
+        if key not in _ASKED:
+            if key not in _DERIVED:
+                yield key, "unknown", f"one of {', '.join(_ASKED)}", nearest(key, _ASKED)
+        elif not _ASKED[key][0](value):
+            yield key, value, _ASKED[key][1], None
+    for key in needed:
+        if key not in row:
+            yield key, "missing", _ASKED[key][1], None
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
+
+
+def _from_zero(value: Any) -> bool:
+    return _finite(value) and value >= 0
+
+
+def _whole(value: Any) -> bool:
+    return value is None or (_from_zero(value) and isinstance(value, int))
+
+
+def _amount(value: Any) -> bool:
+    return value is None or _from_zero(value)
+
+
+def _number(value: Any) -> bool:
+    return value is None or _finite(value)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _facts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str | int) for each in value.values())
+
+
+_OUTCOMES = tuple(outcome.value for outcome in Outcome)
+_USD, _SHARE = "a number [USD a year], or null", "a number, or null"
+_ASKED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_text, "a text"), "reason": (_text, "a text"),
+    "outcome": (lambda value: value in _OUTCOMES, f"one of {', '.join(_OUTCOMES)}"),
+    "cost_usd_per_year": (_number, _USD), "bound_usd_per_year": (_number, _USD),
+    "gap": (_number, _SHARE), "influenced_gap": (_number, _SHARE),
+    "rounds": (_whole, "a whole number of at least 0, or null"),
+    "milp_solves": (_whole, "a whole number of at least 0, or null"),
+    "wall_s": (_amount, "a number of at least 0 [s], or null"),
+    "peak_mib": (_amount, "a number of at least 0 [MiB], or null"),
+    "cpu_s": (
+        lambda value: isinstance(value, dict) and all(_from_zero(each) for each in value.values()),
+        "numbers of at least 0 [s], by part",
+    ),
+    "site_digest": (_text, "a text"), "cards_digest": (_text, "a text"),
+}  # fmt: skip
+_KEYS = tuple(each.name for each in fields(Row))
+_DERIVED = ("whole_cpu_s", "whole_per_core")
+
+
+def _is_bench(path: Path) -> bool:
+    """Whether a file can be read as a bench; an empty one is nothing to keep."""
+    try:
+        read(path)
+    except InputError:
+        return path.is_file() and path.stat().st_size == 0
+    return True
+
+
+def _form(path: Path) -> None:
+    if path.suffix != ".json":
+        raise reading.refused(path, "", path.suffix or "no ending", "a name that ends in .json")
