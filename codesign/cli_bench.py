@@ -51,8 +51,11 @@ def bench(
     by_name = measuring.named(sites)
     before = measuring.earlier(by_name, against)
     limit_s = math.inf if time_limit_s is None else time_limit_s
-    with Teller() as teller:
-        found = measuring.run(by_name, time_limit_s=limit_s, progress=teller.stage)
+    try:
+        with Teller() as teller:
+            found = measuring.run(by_name, time_limit_s=limit_s, progress=teller.stage)
+    except KeyboardInterrupt:
+        raise typer.Abort from None  # typer's own exit code would be 130
     compared = [measuring.compare(row, before[row.name]) for row in found.rows]
     if out is not None:
         measuring.write(found, compared, out)

@@ -398,6 +398,19 @@ def test_wrong_input_is_exit_1_before_anything_is_run(
     assert "Traceback" not in err
 
 
+def test_an_interrupted_run_saves_nothing_and_exits_3(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Bench:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "run", interrupted)
+    code, out, err = run(capsys, TOY, "--out", tmp_path / "b.json")
+    assert (code, out) == (3, "")
+    assert "interrupted; nothing is saved" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 # a process of its own
 
 
