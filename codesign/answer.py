@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from textwrap import wrap
 from typing import Any
 
+from codesign import modes
 from codesign.design import Audit, Check, CostItem, Design, Margin, Outcome, Plan, Schedule, Sizes
 
 PACKAGES = ("codesign-dc", "pyomo", "highspy", "casadi", "numpy", "scipy", "pandas", "pydantic")
@@ -215,7 +216,7 @@ def _schedule(schedule: Schedule) -> Iterator[str]:
     for row in schedule:
         events = "".join(f", {kind} at {start:g} s" for kind, start in row.events)
         clock = f"period {row.period_s:g} s, offset {row.offset_s:g} s"
-        yield f"  {f'{row.job} {row.copy}':<15} {row.mode}, {clock}{events}"
+        yield f"  {f'{row.job} {row.copy}':<15} {modes.said(row)}, {clock}{events}"
 
 
 def _margins(check: Check) -> Iterator[str]:

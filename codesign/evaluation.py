@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, smoothing, steady, workload
+from codesign import catalogue, climate, modes, smoothing, steady, workload
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
@@ -55,6 +55,7 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
 
     A group with nothing installed is operated as one unit; its margins say that there is none.
     """
+    site, schedule = modes.as_run(site, schedule)
     hours = climate.hours(site)
     load = steady.it_load(site, setting)
     cdus = max(int(sizes["cdu"].count or 0), 1)
@@ -185,7 +186,17 @@ def costs(site: Site, sizes: Mapping[str, Size], hours: Table) -> tuple[tuple[Co
         CostItem("demand", MONTHS * site.energy.demand_charge_usd_per_mw_month * metered, "site"),
         CostItem("contract", site.energy.contract_charge_usd_per_mw_year * sizes["contract"].value, "site"),
     ]
+    if lost := lost_work_usd_per_year(site):
+        items.append(CostItem("lost_work", lost, "site"))
     return tuple(items), capex
+
+
+def lost_work_usd_per_year(site: Site) -> float:
+    """Return the value of the work that the jobs of a running site do not do."""
+    return sum(
+        job.count * modes.lost_work_usd_per_year(site, name, modes.ways(job)[0])
+        for name, job in site.jobs.items()
+    )
 
 
 def transformer_mva(site: Site, hours: Table) -> np.ndarray:

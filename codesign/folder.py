@@ -407,13 +407,14 @@ class _Reader:
             return float(value)
         if kind is int and isinstance(value, int) and not isinstance(value, bool):
             return value
-        if kind is str and isinstance(value, str):
+        if kind in (str, bool) and isinstance(value, kind):
             return value
         if isinstance(kind, type) and issubclass(kind, Enum):
             if value in [member.value for member in kind]:
                 return kind(value)
             return self.fault(key, value, f"one of {', '.join(member.value for member in kind)}")
-        return self.fault(key, value, {float: "a finite number", int: "a whole number"}.get(kind, "a text"))
+        expected = {float: "a finite number", int: "a whole number", bool: "true or false"}
+        return self.fault(key, value, expected.get(kind, "a text"))
 
 
 def _is_number(value: Any) -> bool:

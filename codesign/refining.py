@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, checking, planning, workload
+from codesign import catalogue, checking, modes, planning, workload
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
@@ -221,8 +221,10 @@ def _not_covered(site: Site) -> tuple[str, ...]:
 
 def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     """What decides the result and is not shown by it."""
-    gates = [f"{name} to {job.jitter_s:g} s" for name, job in site.jobs.items() if job.locked]
-    free = [name for name, job in site.jobs.items() if not job.locked]
+    site, _ = modes.as_run(site, plan.schedule)
+    names = {name: modes.asked_name(name) for name in site.jobs}
+    gates = [f"{names[name]} to {job.jitter_s:g} s" for name, job in site.jobs.items() if job.locked]
+    free = [names[name] for name, job in site.jobs.items() if not job.locked]
     said = [f"POI rule {site.poi.rule} is a draft; its high-pass is of order {site.poi.filter_order}"]
     if gates:
         said.append(f"start gates hold {', '.join(gates)}")
@@ -250,8 +252,9 @@ def _unshown(names: Sequence[str]) -> tuple[str, ...]:
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:
     """Load loss of the POI waveform's variance about its mean, at the mean energy price."""
     part = catalogue.build(site, "transformer", card_of(plan.sizes, "transformer"))
+    site, schedule = modes.as_run(site, plan.schedule)
     power = sum(
-        (workload.assignment_mw(site, a) for a in plan.schedule), np.zeros(workload.macro_steps(site))
+        (workload.assignment_mw(site, a) for a in schedule), np.zeros(workload.macro_steps(site))
     )
     net = power + plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
     mva = float(np.std(net)) / site.poi.power_factor

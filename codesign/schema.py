@@ -6,6 +6,7 @@ within its own limits is for the plan to find out.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -36,7 +37,7 @@ from codesign.fields import (
 from codesign.poi import RULES, resolved
 
 SCHEMA_VERSION = 1
-MODES = ("baseline",)
+MODE = re.compile(r"^(?:baseline|(floor|cap)_(0\.[0-9]{1,4}|1(?:\.0)?))$")
 
 Redundancy = Literal["n", "n+1"]
 
@@ -172,6 +173,14 @@ class Event(Model):
     level_pu: Annotated[float, In(0, 2)]
 
 
+class Lock(Model):
+    """A start gate on the common clock: what it gives up, and how late an iteration may still start."""
+
+    slack_pu: Annotated[float, In(0, 1)]
+    """By how much the tick exceeds the mean step, per unit of it."""
+    jitter_s: Wait
+
+
 class Job(Model):
     """Equal jobs; the shape of an iteration from a profile or from phases."""
 
@@ -185,9 +194,18 @@ class Job(Model):
     plateau_pu: Annotated[float, In(0, 1.2, above=True)] = 0.95
     """Median of the mean shape, per unit of the rack's nominal power."""
     idle_pu: Share = 0.33
-    jitter_s: Wait = 0.0
     locked: Annotated[bool, Field(strict=True)] = True
-    modes: Options[Annotated[str, BeforeValidator(lambda value: _known(value, MODES))]] = MODES
+    slack_pu: Annotated[float, In(0, 1)] = 0.0
+    jitter_s: Wait = 0.0
+    locks: Annotated[tuple[Lock, ...], Field(max_length=20)] = ()
+    """Start gates to choose from, or none of them: in place of locked, slack_pu and jitter_s."""
+    modes: Options[Annotated[str, BeforeValidator(lambda value: _mode(value))]] = ("baseline",)
+    """baseline, floor_X, cap_X to choose from; X per unit of the plateau."""
+    throughput_pu: Annotated[
+        dict[str, Annotated[float, In(0, 1, above=True)]], Field(max_length=20), AfterValidator(_frozen)
+    ] = Field(default_factory=FrozenDict)
+    """Work done by mode over that of the baseline; by default that of `codesign.modes.CAP`."""
+    lost_work_usd_per_gpu_h: Annotated[float, In(0, 1e4)] = 1.0
     pod: Name | None = None
     averaging_s: Seconds | None = None
     """What the profile was averaged over where it was measured; 2 s for a profile that does not say."""
@@ -208,6 +226,14 @@ class Job(Model):
             raise refusal("jitter_s below period_s")
         if len({event.kind for event in self.events}) != len(self.events):
             raise refusal("events of different kinds")
+        if self.locks and (not self.locked or self.slack_pu or self.jitter_s):
+            raise refusal("either locks or locked, slack_pu, jitter_s")
+        if any(lock.jitter_s >= self.period_s for lock in self.locks):
+            raise refusal("locks with a jitter_s below period_s")
+        if len({lock.slack_pu for lock in self.locks}) != len(self.locks):
+            raise refusal("locks of different slack_pu")
+        if unknown := [mode for mode in self.throughput_pu if mode not in self.modes]:
+            raise refusal(f"throughput_pu of modes that the job has, not {unknown[0]}")
         return self
 
 
@@ -381,6 +407,23 @@ class Sections(Model):
     files: Files = Files()
     cards: Annotated[Overrides, Field(max_length=100)] = Field(default_factory=FrozenDict)
     """Keys of cards that this site states itself: [cards.COMPONENT."NAME"]."""
+
+
+def mode_level(mode: str) -> tuple[str, float]:
+    """Return a mode's kind, baseline, floor or cap, and its level per unit of the plateau (baseline: 1)."""
+    found = MODE.match(mode)
+    if found is None:
+        raise ValueError(f"no mode: {mode}")
+    return (found[1], float(found[2])) if found[1] else ("baseline", 1.0)
+
+
+def _mode(value: Any) -> str:
+    if not isinstance(value, str) or not MODE.match(value):
+        raise refusal("baseline, floor_X or cap_X with X from 0.0001 to 1, as floor_0.9")
+    kind, level = mode_level(value)
+    if not level:
+        raise refusal(f"{kind}_X with X above 0")
+    return value
 
 
 def _known(value: Any, options: tuple[str, ...]) -> Any:

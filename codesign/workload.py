@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
-from codesign import catalogue
+from codesign import catalogue, modes
 from codesign.errors import Fault, InputError
 from codesign.site import Site
 
@@ -47,11 +47,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One job copy, placed. events: (kind, first start [s] on the macro clock)."""
+    """One job copy, placed. events: (kind, first start [s] on the macro clock).
+
+    Without a lock slack and jitter are 0, and the places say nothing.
+    """
 
     job: str
     copy: int
     mode: str
+    locked: bool
+    slack_pu: float
+    jitter_s: float
     period_s: float
     offset_s: float
     events: tuple[tuple[str, float], ...]
@@ -67,7 +73,7 @@ def macro_steps(site: Site) -> int:
 
 
 def profile(job: Any, site: Site) -> Array:
-    """Return a job's level over one period, per unit of the rack's nominal power [period_s / step_s].
+    """Return a job's level over one period in its mode, per unit of the rack's nominal power [period_s / step_s].
 
     The source's bins (equal for a series, by share for named phases) are averaged over each step by overlap,
     so the mean is kept.  A measured shape is scaled to the plateau, plateau_pu, at the median of its bins.
@@ -78,7 +84,7 @@ def profile(job: Any, site: Site) -> Array:
 def quantiles(job: Any, site: Site) -> dict[str, Array]:
     """Return the profile's quantiles over the measured iterations, resampled and scaled as profile() is.
 
-    Keys p05 to p95, as far as the series carries them; empty for named phases.
+    Keys p05 to p95, as far as the series carries them; empty for named phases. Before the mode.
     """
     if job.profile is None:
         return {}
@@ -112,11 +118,12 @@ def placements(site: Site, name: str) -> tuple[Placement, ...]:
 
 
 def assignment(site: Site, job: str, copy: int, placement: Placement) -> Assignment:
-    """Return a job copy at a placement."""
+    """Return a job copy at a placement; the site's jobs have one way to run in (`codesign.modes`)."""
     spec = site.jobs[job]
     starts = zip(spec.events, placement.event_slots, strict=True)
     return Assignment(
-        job=job, copy=copy, mode=spec.modes[0], period_s=spec.period_s, offset_s=placement.offset_s,
+        job=job, copy=copy, mode=_one_mode(spec), locked=spec.locked, slack_pu=spec.slack_pu,
+        jitter_s=spec.jitter_s, period_s=spec.period_s, offset_s=placement.offset_s,
         events=tuple((event.kind, placement.offset_s + slot) for event, slot in starts), pod=_pod(site, job),
     )  # fmt: skip
 
@@ -303,9 +310,18 @@ def _profile(site: Site, name: str) -> Array:
     if job.profile is None:
         values = np.array([phase.level_pu for phase in job.phases], float)
         shares = np.array([phase.share for phase in job.phases], float)
-        return _frozen(job.plateau_pu * _resampled(values, shares, steps))
-    values = np.asarray(site.series.profiles[job.profile]["power_pu"], float)
-    return _frozen(job.plateau_pu * _resampled(values / np.median(values), None, steps))
+        level = job.plateau_pu * _resampled(values, shares, steps)
+    else:
+        values = np.asarray(site.series.profiles[job.profile]["power_pu"], float)
+        level = job.plateau_pu * _resampled(values / np.median(values), None, steps)
+    return _frozen(modes.shaped(_one_mode(job), level, quantiles(job, site), job.plateau_pu))
+
+
+def _one_mode(job: Any) -> str:
+    """Return the mode of a job whose way is decided."""
+    if len(job.modes) != 1 or job.locks:
+        raise ValueError("a job with several ways to run in has no level: decide them first (codesign.modes)")
+    return str(job.modes[0])
 
 
 @lru_cache(maxsize=4096)
@@ -319,5 +335,5 @@ def _level(site: Site, name: str, placement: Placement) -> Array:
         first_s = slot + placement.offset_s
         starts = np.round((first_s + event.interval_s * np.arange(turns)) / step).astype(int)
         held = (starts[:, None] + np.arange(round(event.duration_s / step))) % steps
-        level[held] = event.level_pu * job.plateau_pu
+        level[held] = modes.held(_one_mode(job), event.level_pu) * job.plateau_pu
     return _frozen(level)

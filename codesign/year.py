@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, climate, days, evaluation, steady
+from codesign import catalogue, climate, days, evaluation, modes, steady
 from codesign.climate import Array
 from codesign.design import CostItem, Margin, Plan, Setting, Table
 from codesign.errors import Fault, InputError
@@ -262,6 +262,7 @@ def _spare_mw(
     year: Site, setting: Setting, plan: Plan, exact: evaluation.Evaluation
 ) -> Iterator[tuple[str, str, Array]]:
     """Yield (limit, place, MW to spare by hour) of every limit that depends on the hour and is broken."""
+    year, _ = modes.as_run(year, plan.schedule)
     broken = {(margin.limit, _state(margin)) for margin in exact.broken}
     sizes, hours, point = plan.sizes, exact.hours, _point(year, setting, plan)
     spares = [

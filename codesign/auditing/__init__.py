@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from codesign import folder
+from codesign import folder, modes
 from codesign.auditing import hall, money, motion, paper, waves
 from codesign.auditing.ledger import Ledger
 from codesign.design import Audit, Breach, Design
@@ -66,6 +66,7 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         (j, p) for j in site.jobs for p in site.pods
     }:
         return
+    site, plan = modes.plan_as_run(site, plan)
     the_hall = hall.Hall(site, plan)
     hall.judge(ledger, the_hall, claims)
     if schedule:

@@ -29,8 +29,16 @@ def level_pu(site: Site, row: Assignment) -> Wave:
         for turn in range(round(site.clock.macro_s / event.interval_s)):
             begin = round((starts[event.kind] + turn * event.interval_s) / step)
             for k in range(begin, begin + length):
-                level[k % steps] = event.level_pu * job.plateau_pu
+                level[k % steps] = _held(row.mode, event.level_pu) * job.plateau_pu
     return level
+
+
+def _held(mode: str, level: float) -> float:
+    """Return an event's level per unit of the plateau: a floor fills it, a cap cuts it."""
+    kind, _, limit = mode.partition("_")
+    if kind == "floor":
+        return max(level, float(limit))
+    return min(level, float(limit)) if kind == "cap" else level
 
 
 def power_mw(site: Site, row: Assignment) -> Wave:

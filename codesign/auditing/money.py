@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesign import catalogue
+from codesign import catalogue, modes
 from codesign.auditing.ledger import Ledger
 from codesign.design import Design, Plan
 from codesign.site import Site
@@ -20,6 +20,8 @@ def judge(ledger: Ledger, site: Site, design: Design) -> None:
     )
     found["demand"] = 12 * site.energy.demand_charge_usd_per_mw_month * float(max(poi))
     found["contract"] = site.energy.contract_charge_usd_per_mw_year * plan.sizes["contract"].value
+    if lost := _lost_work(site):
+        found["lost_work"] = lost
     claimed = {item.name: item.usd_per_year for item in plan.cost_items}
     ledger.equal("cost", "items", sorted(claimed), sorted(found))
     for name in claimed.keys() & found.keys():
@@ -30,6 +32,17 @@ def judge(ledger: Ledger, site: Site, design: Design) -> None:
     ledger.same("capex_usd", "design", plan.capex_usd or 0.0, capex, "USD", CENT)
     _claim(ledger, design, total)
     ledger.judged.append("cost, from the cards and the hours")
+
+
+def _lost_work(site: Site) -> float:
+    """Return what the jobs of a running site leave undone: hours of GPUs, by throughput and slack."""
+    total = 0.0
+    for job in site.jobs.values():
+        rack = catalogue.build(site, "rack", site.pods[job.pod or next(iter(site.pods))].rack)
+        (way,) = modes.ways(job)
+        hours = 8760 * rack.gpus * job.racks * job.count
+        total += hours * job.lost_work_usd_per_gpu_h * (1 - modes.throughput_pu(job, way))
+    return total
 
 
 def annuity(rate: float, years: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codesign import catalogue
 from codesign.auditing.ledger import Ledger
 from codesign.design import Design, Outcome, Plan, Size
@@ -96,6 +98,7 @@ def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
         job, place = site.jobs[row.job], f"{row.job} {row.copy}"
         racks[row.pod] = racks.get(row.pod, 0) + job.racks
         ledger.among("schedule", f"{place}, mode", row.mode, list(job.modes))
+        _lock(ledger, job, row, place)
         ledger.same("schedule", f"{place}, period", row.period_s, job.period_s, "s")
         if not (0 <= row.offset_s < row.period_s and _on(row.offset_s, site.clock.offset_slot_s)):
             slots = f"a slot of {site.clock.offset_slot_s:g} s within the period"
@@ -105,6 +108,14 @@ def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
         ledger.most("racks", f"pod {pod}", used, site.pods[pod].count * site.pods[pod].racks, "racks")
     ledger.judged.append("schedule: every job copy, on the clocks' slots")
     return len(ledger.breaches) == before
+
+
+def _lock(ledger: Ledger, job: Any, row: Assignment, place: str) -> None:
+    """The lock is the job's, or one on its menu, where none is always one."""
+    own = (job.locked, job.slack_pu, job.jitter_s) if job.locked else (False, 0.0, 0.0)
+    menu = [(True, lock.slack_pu, lock.jitter_s) for lock in job.locks]
+    taken = (row.locked, row.slack_pu, row.jitter_s)
+    ledger.among("schedule", f"{place}, lock", taken, [*menu, (False, 0.0, 0.0)] if menu else [own])
 
 
 def _events(ledger: Ledger, site: Site, row: Assignment, place: str) -> None:

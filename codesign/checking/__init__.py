@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from codesign import modes
 from codesign.checking.runs import Progress, run
 from codesign.checking.scenarios import names
 from codesign.checking.steady import static_margins
@@ -40,6 +41,7 @@ def check(
     workers         processes; above 1 each scenario runs in a fresh one (the caller's module guards its main)
     """
     began = time.monotonic()
+    site, plan = modes.plan_as_run(site, plan)
     asked = names(site) if scenarios is None else tuple(scenarios)
     static = static_margins(site, plan)
     runs = () if stop_on_static and any(row.margin < 0.0 for row in static) else asked

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from codesign import modes
 from codesign.checking.ocp import Data, Problem
 from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.runs import BACK_OFF, range_rule, run, tracked
@@ -126,6 +127,7 @@ def sensitivities(
     site: Site, plan: Plan, scenario: str, limit: str, result: ScenarioResult | None = None
 ) -> Sensitivity:
     """Return the slopes of a limit's margin in a scenario, which is run where no result is given."""
+    site, plan = modes.plan_as_run(site, plan)
     result = run(site, plan, scenario) if result is None else result
     begin = start(site, plan, result.hour)
     oracle = Oracle(begin, timeline(site, plan, begin, scenario), range_rule(site), result, limit)

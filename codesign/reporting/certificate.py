@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from codesign import modes
 from codesign.answer import binding
 from codesign.design import Design, Margin, Outcome
 from codesign.reporting.text import escaped, number, quantity, share, usd, where, words, worst_of_each
@@ -125,7 +126,7 @@ def _broken_down(design: Design) -> str:
         ("job", "mode", "period, s", "offset, s", "events"),
         [
             (
-                escaped(f"{row.job} {row.copy}"), escaped(row.mode), number(row.period_s),
+                escaped(f"{row.job} {row.copy}"), escaped(modes.said(row)), number(row.period_s),
                 number(row.offset_s),
                 escaped(", ".join(f"{kind} at {number(start)} s" for kind, start in row.events)),
             )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import smoothing, workload
+from codesign import modes, smoothing, workload
 from codesign.design import Design, Margin
 from codesign.reporting.figures import BLUE, FAINT, GREY, INK, ORANGE, figure, limit, line, marker, placed
 from codesign.reporting.text import DASH, escaped, number, quantity
@@ -31,7 +31,7 @@ class Load:
 
 def load(design: Design) -> Load:
     """Return the load from the schedule and the recorded dispatch."""
-    site, plan = design.site, design.plan
+    site, plan = modes.plan_as_run(design.site, design.plan)
     parts = smoothing.streams(site, plan.schedule)
     bare = [part.power_mw for part in parts]
     steps = len(bare[0])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import workload
+from codesign import modes, workload
 from codesign.checking import steady
 from codesign.checking.runs import range_rule
 from codesign.design import Design, Margin, ScenarioResult
@@ -115,7 +115,8 @@ def limits(design: Design, run: ScenarioResult) -> dict[str, Array]:
 
     InputError where the run does not record what the plant of the design needs.
     """
-    plant, sizes = steady.plant(design.site, design.plan), steady.sizes(design.plan)
+    site, plan = modes.plan_as_run(design.site, design.plan)
+    plant, sizes = steady.plant(site, plan), steady.sizes(plan)
     try:
         excess = plant.limits(run.states, run.controls, run.disturbances, sizes)
     except KeyError as error:
