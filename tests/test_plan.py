@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 from tiny import random_site
 
 import codesign
-from codesign import evaluation, steady
+from codesign import catalogue, climate, evaluation, steady
 from codesign.checking.steady import start
-from codesign.design import Design, Outcome, Setting
+from codesign.design import Design, Outcome, Setting, Size
 from codesign.errors import InputError, SolverError
-from codesign.planning import bound, highs, joint
+from codesign.fields import FrozenDict
+from codesign.planning import alike, bound, heat, highs, joint
 from codesign.planning.attempt import Cut
 from codesign.planning.highs import Status
 from codesign.planning.rows import Rows, drop_inner
+from codesign.site import Site
 from codesign.tangents import chord, tangents
 
+HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
 DESIGNS = sorted((Path(__file__).parent / "designs").iterdir())
 
 
@@ -227,6 +230,59 @@ def test_the_trim_chiller_of_no_setting_is_cheaper_than_its_fans_and_machines_al
                     assert n * cell.fan_power_kw(fan) + chilled >= best - 1e-6
 
 
+def test_the_table_of_the_heat_path_is_the_least_power_of_the_evaluation() -> None:
+    """By cells, machines and dry bulb: what `steady.reject` finds by another search; inf where short."""
+    site = codesign.load(HALL).with_({"clock.hour_step_h": 3})
+    setting, db = Setting(38.0, 4.0), climate.hours(site).dry_bulb_c
+    point = steady.fws_point(site, setting, "cdu-1350", "fws-pump", 14)
+    machine = catalogue.build(site, "chiller", "warm-1500")
+    for count in (0, 2, 5):
+        cells = heat.Cells(site, point, "bac-tdfs1238", count)
+        table = heat.least_power_kw(cells, machine, 9, setting.fws_supply_c, db)
+        for machines in (0, 1, 4, 9):
+            sizes = {
+                "dry_cooler": Size("bac-tdfs1238", count, 0.0, ""),
+                "chiller": Size("warm-1500", machines, 0.0, ""),
+            }
+            found = steady.reject(site, setting, sizes, point)
+            short = found.short_kw > 0.0
+            assert np.isinf(table[machines]).tolist() == short.tolist()
+            assert table[machines][~short] == pytest.approx(found.power_kw[~short], rel=1e-9)
+
+
+def with_series(site: Site, name: str, column: str, values: list[float]) -> Site:
+    """Return the site with a column of its weather or price replaced."""
+    changed = FrozenDict({**getattr(site.series, name), column: tuple(values)})
+    series = site.series.model_copy(update={name: changed})
+    return Site.model_construct(**{**dict(site), "series": series})
+
+
+def test_hours_of_equal_dry_bulb_share_columns_and_paid_waste_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Shared columns keep the optimum of the model with every hour apart; a negative price allows waste."""
+    toy = codesign.load(HALL.parent / "toy_1mw")
+    toy = with_series(
+        toy, "weather", "dry_bulb_c", [5.0 * round(c / 5) for c in toy.series.weather["dry_bulb_c"]]
+    )
+    setting, apart = Setting(toy.equipment.cooling.fws_supply_c[0], 4.0), list(range(24))
+    paid = with_series(toy, "price", "price_usd_per_mwh", [-30.0] * len(toy.series.price["time"]))
+
+    def least(site: Site) -> float:
+        heat._table.cache_clear()
+        model = joint.build_day(site, setting, {}, joint.Points(), loss_mw=0.0, peak_mw=0.8)
+        return highs.solve(model.rows.model, gap=0.0).objective
+
+    assert alike.leaders(toy) != apart
+    assert alike.leaders(paid) == apart
+    shared, wasted = least(toy), least(paid)
+    monkeypatch.setattr(heat.Table, "full_kw", lambda self, machines: self.power_kw[machines])
+    assert least(paid) > wasted + 1e-3
+    monkeypatch.setattr(alike, "leaders", lambda site: apart)
+    assert least(toy) == pytest.approx(shared, rel=1e-8)
+    heat._table.cache_clear()
+
+
 # sizes held, cuts, refusals
 
 
@@ -291,7 +347,7 @@ def test_assembler_is_linear_and_tagged() -> None:
     site = random_site(1)
     model = joint.build(site, Setting(site.equipment.cooling.fws_supply_c[0], 4.0), {}, joint.Points())
     outer = {name for name, kind in model.rows.kinds.items() if kind == "outer"}
-    assert {"fan_power", "transformer_loss"} <= outer
+    assert {"rejection_power", "transformer_loss"} <= outer
     assert not any(kind == "inner" for kind in model.rows.kinds.values())
     lp, _ = highs.compiled(model.rows.model)
     assert lp.num_row_ > 100

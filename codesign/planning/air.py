@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from codesign import climate, steady
+from codesign import steady
 from codesign.design import Setting, Size
+from codesign.planning import alike
 from codesign.planning.menus import unit_menu
 from codesign.planning.rows import Menu, Rows
 from codesign.site import Site
@@ -28,7 +27,8 @@ def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> Air
     walls = unit_menu(rows, site, "fan_wall", fixed)
     chillers = unit_menu(rows, site, "air_chiller", fixed)
     pair = rows.product("air_pair", walls, chillers)
-    power = [0.0] * len(climate.hours(site).dry_bulb_c)
+    leaders = alike.leaders(site)
+    power: dict[int, Any] = dict.fromkeys(leaders, 0.0)
     for (wall, chiller), pick in pair.items():
         sizes = {"fan_wall": _units(wall), "air_chiller": _units(chiller)}
         broken = [m for m in steady.air_margins(site, setting, sizes) if m.margin < 0.0]
@@ -36,11 +36,12 @@ def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> Air
             rows.exact(margin.limit, pick <= 0)
         if not broken:
             air = steady.air_side(site, setting, sizes)
-            power = [
-                p + (air.fan_power_kw + float(k)) * pick
-                for p, k in zip(power, np.asarray(air.chiller_power_kw), strict=True)
-            ]
-    return AirPath(walls, chillers, power)
+            for h in power:
+                power[h] += (air.fan_power_kw + float(air.chiller_power_kw[h])) * pick
+    columns = {h: rows.amount("air_kw") for h in power}
+    for h, column in columns.items():
+        rows.exact("air_power", column == power[h])
+    return AirPath(walls, chillers, [columns[h] for h in leaders])
 
 
 def _units(option: tuple[str, int]) -> Size:

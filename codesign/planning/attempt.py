@@ -123,15 +123,8 @@ def add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
 def sharpen(
     model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation
 ) -> None:
-    """Add to the curves where the model operates, and where the exact evaluation would."""
-    cdu, cells = (
-        (sizes["cdu"].card, sizes["cdu"].count),
-        (sizes["dry_cooler"].card, sizes["dry_cooler"].count),
-    )
+    """Add to the curves of the losses where the model operates, and where the exact evaluation would."""
     transformer = (sizes["transformer"].card, sizes["transformer"].count)
     for h, hour in enumerate(model.grid.load_mw):
-        duty_kw = answer[model.heat.duty[cdu, cells, h]]
-        speeds = {float(exact.hours["fan_pu"][h]), model.heat.tables[cdu, cells].speed_pu(duty_kw, h)}
         loads = {float(exact.hours["poi_mw"][h] - exact.hours["transformer_loss_mw"][h]), answer[hour]}
-        points.speeds.setdefault((cdu, cells, h), []).extend(sorted(speeds))
         points.loads.setdefault((transformer, h), []).extend(sorted(loads))

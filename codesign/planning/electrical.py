@@ -1,20 +1,23 @@
-"""Transformers, metering and the line: hour by hour, at the mean power of the hour."""
+"""Transformers, metering and the line: hour by hour, at the mean power of the hour (see `alike`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from codesign import catalogue, climate
+from codesign.components.transformer import Transformer
 from codesign.evaluation import MONTHS, transformer_allowed_pu
+from codesign.planning import alike
 from codesign.planning.menus import unit_menu
 from codesign.planning.rows import Menu, Rows
 from codesign.planning.storage import FastStorage
 from codesign.site import Site
 
-LOAD_POINTS = 24
+LOAD_POINTS = 8
 KW = 1e3
 """Power rows are in kW: the solver's absolute tolerance on a row is then worth cents a year, not dollars."""
 
@@ -50,16 +53,18 @@ def plan(
     contract = rows.amount("contract_mw")
     metered = rows.amount("metered_mw")
     other = rows.amount("other_peak_mw", None)
-    poi, loads_mw = [], [rows.amount("load_mw") for _ in load_mw]
-    for h, load in enumerate(loads_mw):
+    price = hours.weight_h_per_year * hours.price_usd_per_mwh
+    leaders = alike.leaders(site)
+    poi, loads_mw = dict[int, Any](), {h: rows.amount("load_mw") for h in sorted(set(leaders))}
+    for h, load in loads_mw.items():
         rows.exact("load_balance", KW * load == KW * load_mw[h])
         loss = _losses(rows, site, menu, load, range_mw, h, loads)
         power = rows.amount("poi_mw", None)
         rows.exact("poi_balance", KW * power == KW * (load + loss))
         rows.exact("metered", KW * metered >= KW * power)
         rows.exact("other_peak", other >= other_mw[h] + loss)
-        rows.cost("energy", float(hours.weight_h_per_year[h] * hours.price_usd_per_mwh[h]) * power)
-        poi.append(power)
+        rows.cost("energy", float(sum(price[k] for k, leader in enumerate(leaders) if leader == h)) * power)
+        poi[h] = power
     rows.exact("contract", KW * contract >= KW * metered)
     rows.exact("contract_max", contract <= site.poi.contract_max_mw)
     if "contract.value" in fixed:
@@ -67,7 +72,7 @@ def plan(
     rows.exact("interconnection", storage.peak_mw + other <= site.poi.interconnection_limit_mw)
     rows.cost("demand", MONTHS * site.energy.demand_charge_usd_per_mw_month * metered)
     rows.cost("contract", site.energy.contract_charge_usd_per_mw_year * contract)
-    return Grid(menu, contract, loads_mw, poi)
+    return Grid(menu, contract, [loads_mw[h] for h in leaders], [poi[h] for h in leaders])
 
 
 def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float, float], h: int,
@@ -86,17 +91,30 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
             rows.exact("hot_spot", pick <= 0)
             lines[option], chords[option] = [(0.0, 0.0)], (0.0, 0.0)
             continue
-        pf, allowed = site.poi.power_factor, transformer_allowed_pu(site, part, units, ambient)
+        pf, allowed = site.poi.power_factor, _allowed_pu(site, part, units, ambient)
         rows.exact("carried_least", carried[option] >= low * pick)
         rows.exact("carried_most", carried[option] <= high * pick)
         rows.exact("hot_spot", carried[option] <= units * allowed * part.rating_mva * pf * pick)
-        at = [*np.linspace(low, high, LOAD_POINTS), *loads.get((option, h), [])]
-        lines[option], chords[option] = part.loss_lines(units, pf, at, low, high)
+        lines[option], chords[option] = _lines(part, units, pf, tuple(loads.get((option, h), ())), low, high)
     for i in range(max(len(each) for each in lines.values())):
         picked = {o: each[min(i, len(each) - 1)] for o, each in lines.items()}
         rows.outer("transformer_loss", KW * loss >= KW * _on(picked, carried, menu))
     rows.outer("transformer_loss_chord", loss <= _on(chords, carried, menu))
     return loss
+
+
+@lru_cache(maxsize=4096)
+def _lines(
+    part: Transformer, units: int, power_factor: float, more_mw: tuple[float, ...], low: float, high: float
+) -> tuple[list[tuple[float, float]], tuple[float, float]]:
+    """Return the lines under the losses and the chord above, kept: few hours have points of their own."""
+    at = [*np.linspace(low, high, LOAD_POINTS), *more_mw]
+    return part.loss_lines(units, power_factor, at, low, high)
+
+
+@lru_cache(maxsize=65_536)
+def _allowed_pu(site: Site, part: Transformer, units: int, ambient_c: float) -> float:
+    return transformer_allowed_pu(site, part, units, ambient_c)
 
 
 def _on(lines: dict[Any, tuple[float, float]], carried: dict[Any, Any], menu: Menu) -> Any:

@@ -1,24 +1,35 @@
 """The heat path of the plan: CDUs, FWS pumps, dry coolers, warm chillers and buffer at one setting.
 
 At a fixed FWS supply and approach the exchangers' temperatures and flows depend on the number of CDUs only,
-so effectiveness-NTU enters as an exact table; dry-cooler duty depends on (CDUs, cells); fan power is convex
-in the duty and enters by supporting lines.
+so effectiveness-NTU enters as an exact table. So does the operation: the least power that rejects the heat is
+a table over (CDUs, cells, machines) and the dry bulb. With a number of machines on, power is convex in what
+the cells take, since the cube of the fan speed is convex in their duty and the machines' power is affine in
+the rest; each optimum is thus where one more kW costs the same on both sides, or at an end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from codesign import catalogue, climate, steady
+from codesign.climate import Array
+from codesign.components.chiller import Chiller
+from codesign.components.dry_cooler import SPEED_STEP
 from codesign.design import Setting
+from codesign.evaluation import RESIDUE
+from codesign.planning import alike
 from codesign.planning.menus import amount_menu, unit_menu
 from codesign.planning.rows import Menu, Rows
 from codesign.site import Site
 
-FAN_POINTS = np.array([0.0, 0.08, 0.16, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.93, 1.0])
+ROUNDING = 1e-9
+"""Heat that may be missing of a state of operation, relatively."""
+STEEP = 1e-12
+"""Least rise of a duty with the fan speed [kW]: air as warm as the water takes up nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +41,66 @@ class Cells:
     card: str
     count: int
 
-    def at(self, fan_pu: np.ndarray, h: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (duty, fan power) in hour h [kW]."""
-        cell = catalogue.build(self.site, "dry_cooler", self.card)
-        db, water = climate.hours(self.site).dry_bulb_c[h], self.point.flow_kg_per_s / self.count
-        duty = cell.duty_kw(fan_pu, self.point.return_c, db, water, climate.air_density_pu(self.site))
-        return self.count * duty, self.count * cell.fan_power_kw(fan_pu)
+    def duty_kw(self, fan_pu: Array, dry_bulb_c: Array) -> Array:
+        """Return the duty at a fan speed and dry bulb, elementwise."""
+        if self.count == 0:
+            return np.zeros(len(dry_bulb_c))
+        cell, water = (
+            catalogue.build(self.site, "dry_cooler", self.card),
+            self.point.flow_kg_per_s / self.count,
+        )
+        density = climate.air_density_pu(self.site)
+        return np.asarray(self.count * cell.duty_kw(fan_pu, self.point.return_c, dry_bulb_c, water, density))
 
-    def most_kw(self, h: int) -> float:
+    def fan_kw(self, fan_pu: Array) -> Array:
+        """Return the fan power."""
+        cell = catalogue.build(self.site, "dry_cooler", self.card)
+        return np.asarray(self.count * cell.fan_power_kw(fan_pu))
+
+    def most_kw(self, dry_bulb_c: Array) -> Array:
         """Return the duty at full speed."""
-        return float(self.at(np.array([1.0]), h)[0][0])
+        return self.duty_kw(np.ones(len(dry_bulb_c)), dry_bulb_c)
 
-    def speed_pu(self, duty_kw: float, h: int) -> float:
-        """Return the fan speed of a duty."""
-        return float(steady.inverse(lambda fan: self.at(fan, h)[0], np.array([duty_kw]))[0])
-
-    def lines(self, more_pu: np.ndarray, h: int) -> list[tuple[float, float]]:
-        """Return (kW per kW, kW) of the lines that support the fan power, at FAN_POINTS and more."""
-        cell = catalogue.build(self.site, "dry_cooler", self.card)
-        db, water = float(climate.hours(self.site).dry_bulb_c[h]), self.point.flow_kg_per_s / self.count
-        speeds, density = np.concatenate([FAN_POINTS, more_pu]), climate.air_density_pu(self.site)
-        each = cell.fan_lines(speeds, self.point.return_c, db, water, density)
-        return [(slope, self.count * intercept) for slope, intercept in each]
-
-    def chord(self, h: int) -> tuple[float, float]:
-        """Return (kW per kW, kW) of the line that the fan power stays below."""
-        duty, power = self.at(np.array([1.0]), h)
-        return float(power[0] / duty[0]), 0.0
+    def marginal(self, fan_pu: Array, dry_bulb_c: Array) -> Array:
+        """Return the fan power of one more kW of duty, which rises with the speed."""
+        below, above = np.maximum(fan_pu - SPEED_STEP, 0.0), np.minimum(fan_pu + SPEED_STEP, 1.0)
+        rise = self.duty_kw(above, dry_bulb_c) - self.duty_kw(below, dry_bulb_c)
+        return (self.fan_kw(above) - self.fan_kw(below)) / np.maximum(rise, STEEP)
 
 
-@dataclass(slots=True)
+def least_power_kw(cells: Cells, machine: Chiller, most: int, leaving_c: float, dry_bulb_c: Array) -> Array:
+    """Return the least power of fans and machines (most + 1, n) with 0..`most` machines; inf: none will do.
+
+    Machines that are on, k of them, carry k times their least load to k times their capacity; one alone may
+    cycle below its least load.
+    """
+    n, heat = len(dry_bulb_c), cells.point.heat_kw
+    cap = np.asarray(machine.capacity_at_kw(leaving_c, dry_bulb_c)) * np.ones(n)
+    least = machine.load_min_pu * cap
+    idle = np.asarray(machine.power_kw(0.0, 1.0, leaving_c, dry_bulb_c)) * np.ones(n)
+    slope = np.asarray(machine.power_kw(1.0, 0.0, leaving_c, dry_bulb_c)) * np.ones(n)
+    cycling = slope + idle / np.maximum(least, STEEP)
+    states = [(0.0 * cap, 0.0 * cap, 0.0 * idle, slope), (0.0 * cap, least, 0.0 * idle, cycling)]
+    states += [(k * least, k * cap, k * idle, slope) for k in range(1, most + 1)]
+    low, high, fixed, each = (np.concatenate(part) for part in zip(*states, strict=True))
+    db = np.tile(dry_bulb_c, len(states))
+    twice = np.tile(dry_bulb_c, 2)
+    even = steady.inverse(lambda fan: cells.marginal(fan, twice), np.concatenate([slope, cycling]))
+    free, free_cycling = np.split(heat - cells.duty_kw(even, twice), 2)
+    wanted = np.concatenate([free, free_cycling, *[free] * most])
+    machines = np.minimum(np.maximum(wanted, low), high)
+    fan = steady.inverse(lambda speed: cells.duty_kw(speed, db), heat - machines)
+    possible = (cells.duty_kw(fan, db) >= heat - machines - ROUNDING * heat) & (low <= heat)
+    power = np.where(possible, cells.fan_kw(fan) + fixed + each * machines, np.inf).reshape(len(states), n)
+    if most == 0:
+        return power[:1]
+    some = np.minimum(np.minimum(power[0], power[1]), np.minimum.accumulate(power[2:]))
+    return np.vstack([power[:1], some])
+
+
+@dataclass(frozen=True, slots=True)
 class HeatPath:
-    """Menus and hourly columns of the heat path; `power_kw` holds one linear expression an hour."""
+    """Menus and sizes of the heat path; `power_kw` holds one linear expression an hour."""
 
     cdu: Menu
     dry_cooler: Menu
@@ -70,20 +109,10 @@ class HeatPath:
     fws_pump: Any
     buffer: Any
     power_kw: list[Any]
-    pair: dict[tuple[Any, Any], Any]
-    duty: dict[tuple[Any, Any, int], Any]
-    tables: dict[tuple[Any, Any], Cells] = field(default_factory=dict)
-    fan: list[Any] = field(default_factory=list)
 
 
-def plan(
-    rows: Rows,
-    site: Site,
-    setting: Setting,
-    fixed: dict[str, Any],
-    speeds: dict[tuple[Any, Any, int], list[float]],
-) -> HeatPath:
-    """Add the heat path; `speeds` holds further fan speeds of supporting lines by (CDUs, cells, hour)."""
+def plan(rows: Rows, site: Site, setting: Setting, fixed: dict[str, Any]) -> HeatPath:
+    """Add the heat path: a combination of counts that cannot reject the heat in some hour is out."""
     cdu = unit_menu(rows, site, "cdu", fixed)
     cells = unit_menu(rows, site, "dry_cooler", fixed)
     machines = unit_menu(rows, site, "chiller", fixed)
@@ -92,14 +121,15 @@ def plan(
     fws_pump = amount_menu(rows, site, "fws_pump", pump_card, fixed)
     buffer = amount_menu(rows, site, "buffer", site.equipment.buffer.cards[0], fixed)
     points = _cdu_rows(rows, site, setting, cdu, fws_pump, pump_card)
-    pair = rows.product("cdu_cells", cdu, cells)
-    path = HeatPath(cdu, cells, machines, cdu_flow, fws_pump, buffer, [], pair, {})
     rows.exact(
         "loop_volume",
         1e3 * buffer >= machines.total(lambda o: catalogue.build(site, "chiller", o[0]).loop_min_l(o[1])),
     )
-    _rejection(rows, site, setting, path, points, speeds)
-    return path
+    pumps = cdu.total(lambda o: points[o].cdu_pump_kw + points[o].fws_pump_kw if o in points else 0.0)
+    pairs = Menu(rows.product("cdu_cells", cdu, cells))
+    groups = rows.product("cells_chillers", pairs, machines)
+    power = [kw + pumps for kw in _rejection(rows, site, setting, groups, points)]
+    return HeatPath(cdu, cells, machines, cdu_flow, fws_pump, buffer, power)
 
 
 def _outage(site: Site, equipment: str) -> int:
@@ -141,94 +171,68 @@ def _cdu_rows(
     return points
 
 
-def _rejection(rows: Rows, site: Site, setting: Setting, path: HeatPath, points: dict[Any, steady.FwsPoint],
-               speeds: dict[tuple[Any, Any, int], list[float]]) -> None:  # fmt: skip
-    """Each hour: dry coolers and chillers reject the heat; with any one unit out they still could."""
-    hours = climate.hours(site)
-    pairs = {(c, d): pick for (c, d), pick in path.pair.items() if c in points}
-    heat = {(c, d): points[c].heat_kw for c, d in pairs}
-    tables = {(c, d): Cells(site, points[c], *d) for c, d in pairs}
-    path.tables = tables
-    out, out_cell = _outage(site, "chiller"), _outage(site, "dry_cooler")
-    fewer = {
-        pair: steady.dry_cooler_most_kw(site, table.card, table.count - out_cell, table.point)
-        for pair, table in tables.items()
-    }
-    for h in range(len(hours.dry_bulb_c)):
-        caps = {o: _capacity_kw(site, o[0], setting, h) for o in path.chiller.picks}
-        most_kw = {pair: table.most_kw(h) for pair, table in tables.items()}
-        for pair, pick in pairs.items():
-            path.duty[*pair, h] = _duty(rows, pick, most_kw[pair])
-        fan = rows.amount("fan_kw")
-        path.fan.append(fan)
-        _fan_lines(rows, pairs, path, tables, speeds, fan, h)
-        need = sum(heat[pair] * pick for pair, pick in pairs.items())
-        chiller_kw, chiller_power = _chillers(rows, site, setting, path.chiller, h)
-        rows.exact("heat_balance", sum(path.duty[*pair, h] for pair in pairs) + chiller_kw == need)
-        for cells_most, machines_out in (
-            (most_kw, out),
-            ({pair: each[h] for pair, each in fewer.items()}, 0),
-        ):
-            most = sum(cells_most[pair] * pick for pair, pick in pairs.items())
-            chilled = path.chiller.total(lambda o, c=caps, gone=machines_out: max(o[1] - gone, 0) * c[o])
-            rows.exact("heat_rejection", most + chilled >= need)
-        pumps = path.cdu.total(
-            lambda o: points[o].cdu_pump_kw + points[o].fws_pump_kw if o in points else 0.0
-        )
-        path.power_kw.append(fan + chiller_power + pumps)
-
-
-def _capacity_kw(site: Site, card: str, setting: Setting, h: int) -> float:
-    machine = catalogue.build(site, "chiller", card)
-    return float(machine.capacity_at_kw(setting.fws_supply_c, climate.hours(site).dry_bulb_c[h]))
-
-
-def _duty(rows: Rows, pick: Any, most_kw: float) -> Any:
-    """Duty of one pair of counts: 0 unless picked, at most that of full speed; a bypass takes the rest."""
-    duty = rows.amount("dry_cooler_kw")
-    rows.exact("dry_cooler_most", duty <= most_kw * pick)
-    return duty
-
-
-def _fan_lines(rows: Rows, pairs: dict[Any, Any], path: HeatPath, tables: dict[Any, Any],
-               speeds: dict[Any, list[float]], fan: Any, h: int) -> None:  # fmt: skip
-    """Fan power above every supporting line of the pair picked (the others have duty 0 and pick 0)."""
-    lines = {pair: tables[pair].lines(np.array(speeds.get((*pair, h), [])), h) for pair in pairs}
-    for i in range(max(len(each) for each in lines.values())):
-        terms = [
-            (lines[pair][min(i, len(lines[pair]) - 1)], path.duty[*pair, h], pick)
-            for pair, pick in pairs.items()
-        ]
-        rows.outer("fan_power", fan >= sum(line[0] * duty + line[1] * pick for line, duty, pick in terms))
-    chords = {pair: tables[pair].chord(h) for pair in pairs}
-    rows.outer("fan_power_chord", fan <= sum(
-        chords[pair][0] * path.duty[*pair, h] + chords[pair][1] * pick for pair, pick in pairs.items()
-    ))  # fmt: skip
-
-
-def _chillers(rows: Rows, site: Site, setting: Setting, menu: Menu, h: int) -> tuple[Any, Any]:
-    """Machines on, or one cycling below its minimum load: return duty and power.
-
-    Exact, since power is affine in both.
-    """
-    db = climate.hours(site).dry_bulb_c[h]
-    leaving = setting.fws_supply_c
-    duty, power = 0.0, 0.0
-    for card in {card for card, _ in menu.picks}:
-        machine = catalogue.build(site, "chiller", card)
-        most = max(count for name, count in menu.picks if name == card)
-        if most == 0:
+def _rejection(rows: Rows, site: Site, setting: Setting, groups: dict[Any, Any],
+               points: dict[Any, steady.FwsPoint]) -> list[Any]:  # fmt: skip
+    """Return the power of fans and machines by hour: the least, and more only where waste is paid for."""
+    leaders, waste, out = alike.leaders(site), alike.negative(site), _outage(site, "chiller")
+    most = {card: max(count for _, (name, count) in groups if name == card) for _, (card, _) in groups}
+    offered: list[tuple[Any, Array, Array]] = []  # pick, least and most power by leader
+    for ((cdus, cells), (card, count)), pick in groups.items():
+        if cdus not in points:
             continue
-        cap = float(machine.capacity_at_kw(leaving, db))
-        least = machine.load_min_pu * cap
-        idle, slope = machine.power_line(leaving, float(db))
-        on, cycles = rows.count("chillers_on", most), rows.count("chiller_cycles", 1)
-        cycling, kw = rows.amount("cycling_pu", 0.0, 1.0), rows.amount("chiller_kw")
-        installed = sum(count * pick for (name, count), pick in menu.picks.items() if name == card)
-        rows.exact("chiller_cycling", cycling <= cycles)
-        rows.exact("chillers_installed", on + cycles <= installed)
-        rows.exact("chiller_cycles_alone", on + most * cycles <= most)
-        rows.exact("chiller_most", kw <= cap * on + least * cycling)
-        rows.exact("chiller_least", kw >= least * (on + cycling))
-        duty, power = duty + kw, power + idle * (on + cycling) + slope * kw
-    return duty, power
+        table = _table(site, setting, points[cdus], *cells, card, most[card])
+        if not table.holds(count, out):
+            rows.exact("heat_rejection", pick <= 0)
+            continue
+        offered.append((pick, table.power_kw[count], table.full_kw(count)))
+    columns = {}
+    for i, h in enumerate(sorted(set(leaders))):
+        columns[h] = rows.amount("rejection_kw")
+        rows.outer("rejection_power", columns[h] >= sum(float(kw[i]) * pick for pick, kw, _ in offered))
+        if waste[h]:
+            rows.outer("rejection_most", columns[h] <= sum(float(kw[i]) * pick for pick, _, kw in offered))
+    return [columns[h] for h in leaders]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of one count beside machines of one card, by machines and dry bulb [kW].
+
+    power_kw: least power (most + 1, n); each_kw: capacity of a machine; cells_kw, fewer_kw: duty of all cells
+    at full speed, and with one of a redundant group out.
+    """
+
+    heat_kw: float
+    power_kw: Array
+    each_kw: Array
+    cells_kw: Array
+    fewer_kw: Array
+    fans_kw: float
+    machine_kw: Array  # power of a machine at its capacity
+
+    def holds(self, machines: int, out: int) -> bool:
+        """Whether the heat is rejected at every dry bulb, also with any one redundant unit out."""
+        spare = np.minimum(
+            self.cells_kw + max(machines - out, 0) * self.each_kw, self.fewer_kw + machines * self.each_kw
+        )
+        return bool((spare >= self.heat_kw - RESIDUE).all() and np.isfinite(self.power_kw[machines]).all())
+
+    def full_kw(self, machines: int) -> Array:
+        """Return the power of everything at full speed and load."""
+        return self.fans_kw + machines * self.machine_kw
+
+
+@lru_cache(maxsize=4096)
+def _table(
+    site: Site, setting: Setting, point: steady.FwsPoint, cell: str, count: int, card: str, most: int
+) -> Table:
+    """Return the table over the dry bulbs of the hours that lead others; kept, as models are built anew."""
+    dry_bulb_c = climate.hours(site).dry_bulb_c[sorted(set(alike.leaders(site)))]
+    cells, machine = Cells(site, point, cell, count), catalogue.build(site, "chiller", card)
+    fewer = Cells(site, point, cell, max(count - _outage(site, "dry_cooler"), 0))
+    each = np.asarray(machine.capacity_at_kw(setting.fws_supply_c, dry_bulb_c))
+    return Table(
+        point.heat_kw, least_power_kw(cells, machine, most, setting.fws_supply_c, dry_bulb_c), each,
+        cells.most_kw(dry_bulb_c), fewer.most_kw(dry_bulb_c), float(cells.fan_kw(np.ones(1))[0]),
+        np.asarray(machine.power_kw(each, 1.0, setting.fws_supply_c, dry_bulb_c)),
+    )  # fmt: skip

@@ -22,8 +22,6 @@ from codesign.timing import spent
 class Points:
     """Further points at which curves get a supporting line."""
 
-    speeds: dict[Any, list[float]] = field(default_factory=dict)
-    """Fan speeds by (CDUs, cells, hour)."""
     loads: dict[Any, list[float]] = field(default_factory=dict)
     """Loads by (transformers, hour)."""
 
@@ -73,7 +71,7 @@ def _assembled(site: Site, setting: Setting, fixed: dict[str, Any], rows: Rows, 
                fast: storage.FastStorage, offsets: schedule.Offsets | None,
                given: Schedule | None) -> Joint:  # fmt: skip
     load = steady.it_load(site, setting)
-    path = heat.plan(rows, site, setting, fixed, points.speeds)
+    path = heat.plan(rows, site, setting, fixed)
     breath = air.plan(rows, site, setting, fixed)
     hours = range(len(climate.hours(site).dry_bulb_c))
     mechanical = [rows.amount("mechanical_mw") for _ in hours]
