@@ -13,6 +13,11 @@ dispatch: exact. A job with jitter, or an unlocked one, is a stream of its own, 
 the job's own phase: causal, a restriction of what a controller could do, so it is safe in a plan and belongs
 in no bound. Its rows take the envelope of their own quantity: of the level, or of the lagged difference, one
 per lag.
+
+A start is up to jitter_s late, never early (`codesign.locking`). A shift by part of a step is averaged over
+each step, as every shape is that the clock carries; so the course is linear between whole shifts, and an
+envelope needs these and the last. Where the streams are too many for dispatches of their own (OWN_STEPS), one
+with a jitter below a step has none: the common one keeps to the clock, and what the shift changes is added.
 """
 
 from __future__ import annotations
@@ -38,20 +43,23 @@ TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
 
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
+OWN_STEPS = 3000
+"""Steps of all streams that shift, up to which each has a dispatch of its own."""
 ROOM_COST = 1e-5
 """Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """Power that moves as one, and by how many steps it may shift (None: any).
+    """Power that moves as one, by how many steps it may be late (None: any), and whether storage follows it.
 
     Its waveform is that of the macro period; of its own shorter period where it may shift at will.
     """
 
     name: str  # "locked", or JOB_COPY
     power_mw: np.ndarray
-    shift_steps: int | None
+    shift_steps: float | None
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +82,10 @@ class Dispatch:
 
 def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
     """Return the schedule's streams: all steady jobs as one, every other job copy alone."""
-    step = site.clock.step_s
-    together = np.zeros(workload.macro_steps(site))
+    step, steps = site.clock.step_s, workload.macro_steps(site)
+    together = np.zeros(steps)
     alone = []
+    late = sum(steps for a in schedule if site.jobs[a.job].locked and site.jobs[a.job].jitter_s > 0.0)
     for a in schedule:
         job = site.jobs[a.job]
         power = workload.assignment_mw(site, a)
@@ -85,13 +94,9 @@ def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
         else:
             if not job.locked and not job.events:
                 power = power[: round(job.period_s / step)]
-            alone.append(
-                Stream(
-                    name=f"{a.job}_{a.copy}",
-                    power_mw=power,
-                    shift_steps=int(np.ceil(job.jitter_s / step)) if job.locked else None,
-                )
-            )
+            shift = job.jitter_s / step if job.locked else None
+            own = shift is None or shift >= 1.0 or late <= OWN_STEPS
+            alone.append(Stream(name=f"{a.job}_{a.copy}", power_mw=power, shift_steps=shift, own=own))
     return (Stream(name="locked", power_mw=together, shift_steps=0), *alone)
 
 
@@ -183,15 +188,17 @@ class _Programme:
         self.idle_mwh = card.soc_min_pu * energy_mwh if card else 0.0
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
+        self.owning = [part for part in parts if part.own]
         self.storage = [
-            self._store(card, power_mw, usable_mwh, len(part.power_mw), len(parts)) for part in parts
+            self._store(card, power_mw, usable_mwh, len(part.power_mw), len(self.owning))
+            for part in self.owning
         ]
-        if len(parts) > 1:
+        if len(self.owning) > 1:
             self._share(power_mw, usable_mwh)
         if card is not None:
             self._life(card, energy_mwh)
         self._window(
-            [self._filtered(part, *store[:2]) for part, store in zip(parts, self.storage, strict=True)]
+            [self._filtered(part, *store[:2]) for part, store in zip(self.owning, self.storage, strict=True)]
         )
         if other_mw > -np.inf:
             self._line()
@@ -267,23 +274,31 @@ class _Programme:
 
     def _window(self, filtered: list[np.ndarray]) -> None:
         """Every lag within the window: sum of each stream's worst difference <= limit + excess."""
-        limit = workload.window_limit_mw(self.site)
+        limit, none = workload.window_limit_mw(self.site), np.zeros(self.steps)
+        bare = [
+            (part, workload.high_pass_periodic(part.power_mw, self.site))
+            for part in self.parts
+            if not part.own
+        ]
         for lag in range(1, workload.window_steps(self.site) + 1):
             for sign in (1.0, -1.0):
                 terms: list[tuple[np.ndarray, float]] = [(self.over_window, -1.0)]
-                for part, y in zip(self.parts, filtered, strict=True):
+                for part, y in zip(self.owning, filtered, strict=True):
                     if part.shift_steps == 0:
                         terms += [(np.roll(y, -lag), sign), (y, -sign)]
                     else:
                         change = [(np.roll(y, -lag), sign), (y, -sign)]
                         terms.append((self._worst(change, part, np.zeros(len(y))), 1.0))
-                self.upper.add(terms, np.full(self.steps, limit))
+                known = sum((at_worst(sign * (np.roll(y, -lag) - y), part) for part, y in bare), none)
+                self.upper.add(terms, limit - known)
 
     def _line(self) -> None:
         """Instantaneous power at the POI <= interconnection limit + excess."""
         terms: list[tuple[np.ndarray, float]] = [(self.over_line, -1.0)]
         known = np.full(self.steps, self.other_mw)
-        for part, store in zip(self.parts, self.storage, strict=True):
+        for part in self.parts:
+            known = known + (0.0 if part.own else at_worst(part.power_mw, part))
+        for part, store in zip(self.owning, self.storage, strict=True):
             if part.shift_steps == 0:
                 terms += [(store[0], 1.0), (store[1], -1.0)]
                 known = known + part.power_mw
@@ -298,19 +313,27 @@ class _Programme:
             self.upper.add([*terms, (worst, -1.0)], -known)
             return np.broadcast_to(worst, (self.steps,))
         worst = self.new(self.steps, low=-np.inf)
-        for shift in range(-part.shift_steps, part.shift_steps + 1):
-            moved = [(np.roll(column, shift), value) for column, value in terms]
-            self.upper.add([*moved, (worst, -1.0)], -np.roll(known, shift))
+        for shift in workload.shifts(part.shift_steps):
+            whole = int(shift + 1e-9)
+            late = shift - whole
+            moved = [
+                (np.roll(column, whole + more), share * value)
+                for column, value in terms
+                for more, share in ((0, 1.0 - late), (1, late))
+                if share > 1e-9
+            ]
+            self.upper.add([*moved, (worst, -1.0)], -workload.moved(known, shift))
         return worst
 
     def read(self, x: np.ndarray) -> Dispatch:
         charge, discharge, soc = ([np.maximum(x[store[i]], 0.0) for store in self.storage] for i in range(3))
-        nets = [part.power_mw + c - d for part, c, d in zip(self.parts, charge, discharge, strict=True)]
+        stored = {p.name: c - d for p, c, d in zip(self.owning, charge, discharge, strict=True)}
+        nets = [part.power_mw + stored.get(part.name, 0.0) for part in self.parts]
         window, at = widest_window(self.site, self.parts, nets)
         charge, discharge, soc = (
             [np.resize(each, self.steps) for each in column] for column in (charge, discharge, soc)
         )
-        shares = {part.name: (c, d) for part, c, d in zip(self.parts, charge, discharge, strict=True)}
+        shares = {part.name: (c, d) for part, c, d in zip(self.owning, charge, discharge, strict=True)}
         return Dispatch(
             charge_mw=np.sum(charge, axis=0), discharge_mw=np.sum(discharge, axis=0),
             soc_mwh=self.idle_mwh + np.sum(soc, axis=0), shares=shares if len(shares) > 1 else {},
@@ -329,7 +352,7 @@ def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray])
         for sign in (1.0, -1.0):
             change = sum(
                 (
-                    _at_worst(sign * (np.roll(y, -lag) - y), part)
+                    at_worst(sign * (np.roll(y, -lag) - y), part)
                     for y, part in zip(filtered, parts, strict=True)
                 ),
                 np.zeros(len(nets[0])),
@@ -343,13 +366,13 @@ def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
     """Return the highest power of the sum, every stream at its worst shift [MW]."""
     return float(
         sum(
-            (_at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))
+            (at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))
         ).max()
     )
 
 
-def _at_worst(values: np.ndarray, part: Stream) -> np.ndarray:
+def at_worst(values: np.ndarray, part: Stream) -> np.ndarray:
+    """Return the greatest value at every step over all shifts of a stream."""
     if part.shift_steps is None:
         return values.max(keepdims=True)
-    shifts = range(-part.shift_steps, part.shift_steps + 1)
-    return np.max([np.roll(values, shift) for shift in shifts], axis=0)
+    return np.max([workload.moved(values, shift) for shift in workload.shifts(part.shift_steps)], axis=0)

@@ -260,6 +260,22 @@ def _lags(window_s: float, step_s: float) -> int:
     return math.floor(window_s / step_s + 1e-9)
 
 
+# jitter
+
+
+def shifts(late_steps: float) -> tuple[float, ...]:
+    """Return the shifts between which a late start's course is linear: 0, 1, 2, ..., late_steps [steps]."""
+    return tuple(dict.fromkeys((*map(float, range(math.floor(late_steps + 1e-9) + 1)), float(late_steps))))
+
+
+def moved(values: Array, shift: float) -> Array:
+    """Return a periodic course some steps later along its last axis, averaged over each step as shapes are."""
+    whole = math.floor(shift + 1e-9)
+    part = shift - whole
+    now = np.roll(values, whole, axis=-1)
+    return now if part <= 1e-9 else (1.0 - part) * now + part * np.roll(values, whole + 1, axis=-1)
+
+
 # inside
 
 

@@ -439,6 +439,12 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
         known.update(fresh)
 
 
+def moved(wave: np.ndarray, shift: float) -> np.ndarray:
+    """Later by some steps; part of a step is averaged over the step."""
+    part = shift % 1.0
+    return (1 - part) * np.roll(wave, int(shift)) + part * np.roll(wave, int(shift) + 1)
+
+
 def worst_case_loss(
     site: dict[str, Any], parts: list[tuple[str, np.ndarray]], loss_of: Callable[[np.ndarray], float | None]
 ) -> float | None:
@@ -448,17 +454,17 @@ def worst_case_loss(
     """
     steps = len(parts[0][1])
 
-    def shifts(name: str) -> list[int]:
+    def shifts(name: str) -> list[float]:
         job = site["jobs"][name]
         if not job.get("locked", True):
             return list(range(steps))
-        most = math.ceil(job.get("jitter_s", 0.0) / site["clock"]["step_s"] - 1e-9)
-        return [0, *range(-most, 0), *range(1, most + 1)]
+        most = job.get("jitter_s", 0.0) / site["clock"]["step_s"]
+        return [*range(math.floor(most) + 1), *([most] if most % 1.0 else [])]
 
     calm = []
     for moves in itertools.product(*(shifts(name) for name, _ in parts)):
         loss = loss_of(
-            sum((np.roll(wave, move) for (_, wave), move in zip(parts, moves, strict=True)), np.zeros(steps))
+            sum((moved(wave, move) for (_, wave), move in zip(parts, moves, strict=True)), np.zeros(steps))
         )
         if loss is None:
             return None

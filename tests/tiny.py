@@ -30,7 +30,7 @@ def random_site(seed: int) -> codesign.Site:
             {"name": "compute", "share": 0.6, "level_pu": 1.0},
             {"name": "communicate", "share": 0.4, "level_pu": levels[1]},
         ],
-        "jobs.tune.jitter_s": 2.0 if kind == "jitter" else 0.0, "jobs.tune.locked": kind != "unlocked",
+        "jobs.tune.jitter_s": draw.choice((0.7, 2.0, 2.5)) if kind == "jitter" else 0.0, "jobs.tune.locked": kind != "unlocked",
         "poi.allocated_share": round(draw.uniform(0.018, 0.04), 4),
         "energy.demand_charge_usd_per_mw_month": draw.choice((2000, 8000, 14000)),
         "equipment.cooling.fws_supply_c": [draw.choice((32, 34, 36))],

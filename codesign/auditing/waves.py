@@ -25,11 +25,11 @@ POWER_MW, ENERGY_MWH = 1e-7, 1e-9  # tolerances of a linear programme's answer
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Power that moves as one, and by how many steps it may shift against the rest (None: any)."""
+    """Power that moves as one, and by how many steps it may be late against the rest (None: any)."""
 
     name: str
     power_mw: Wave
-    shift_steps: int | None
+    shift_steps: float | None
 
 
 def streams(site: Site, plan: Plan) -> list[Stream]:
@@ -41,7 +41,7 @@ def streams(site: Site, plan: Plan) -> list[Stream]:
         if job.locked and job.jitter_s == 0:
             together = together + power
             continue
-        shift = math.ceil(job.jitter_s / site.clock.step_s) if job.locked else None
+        shift = job.jitter_s / site.clock.step_s if job.locked else None
         alone.append(Stream(f"{row.job}_{row.copy}", power, shift))
     return [Stream("locked", together, 0), *alone]
 
@@ -100,22 +100,26 @@ def _worst(wave: Wave, stream: Stream) -> Wave:
     """Return the largest of a stream's shifted waves, step by step."""
     if stream.shift_steps is None:
         return np.full(len(wave), wave.max())
-    shifted = [np.roll(wave, shift) for shift in range(-stream.shift_steps, stream.shift_steps + 1)]
-    return np.max(shifted, axis=0)
+    whole, part = divmod(stream.shift_steps + 1e-9, 1.0)
+    found = [np.roll(wave, shift) for shift in range(int(whole) + 2)]
+    late = (1 - part) * found[int(whole)] + part * found[int(whole) + 1]
+    return np.max([*found[: int(whole) + 1], late], axis=0)
 
 
 def _nets(ledger: Ledger, plan: Plan, found: list[Stream]) -> list[Wave] | None:
     """Return every stream with its share of the storage."""
     charge, discharge = plan.dispatch["charge_mw"], plan.dispatch["discharge_mw"]
-    if len(found) == 1 or not (charge.any() or discharge.any()):
+    shared = any(name.startswith("charge_mw.") for name in plan.dispatch)
+    if not shared or not (charge.any() or discharge.any()):
         return [stream.power_mw + (charge - discharge if i == 0 else 0.0) for i, stream in enumerate(found)]
     nets, rest = [], charge - discharge
     for stream in found:
         names = f"charge_mw.{stream.name}", f"discharge_mw.{stream.name}"
-        if not set(names) <= plan.dispatch.keys():
-            ledger.breach("storage_dispatch", stream.name, "not recorded", "a share for every stream")
+        there = set(names) & plan.dispatch.keys()
+        if len(there) == 1:
+            ledger.breach("storage_dispatch", stream.name, "not recorded", "charge and discharge, or neither")
             return None
-        share = plan.dispatch[names[0]] - plan.dispatch[names[1]]
+        share = plan.dispatch[names[0]] - plan.dispatch[names[1]] if there else np.zeros(len(charge))
         nets.append(stream.power_mw + share)
         rest = rest - share
     ledger.most("storage_dispatch", "sum of the shares", float(np.max(np.abs(rest))), 0.0, "MW", POWER_MW)

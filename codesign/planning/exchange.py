@@ -63,13 +63,13 @@ def _moves(site: Site, name: str) -> Moves:
     job = site.jobs[name]
     places = workload.placements(site, name) if job.locked else workload.placements(site, name)[:1]
     lags = workload.window_steps(site)
-    shift = int(np.ceil(job.jitter_s / site.clock.step_s)) if job.locked else 0
+    late = workload.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
     each = []
     for place in places:
         y = workload.high_pass_periodic(workload.template_mw(site, name, place), site)
         up = np.stack([np.roll(y, -lag) - y for lag in range(1, lags + 1)])
         both = np.stack([up, -up])
-        each.append(np.max([np.roll(both, moved, axis=2) for moved in range(-shift, shift + 1)], axis=0))
+        each.append(np.max([workload.moved(both, shift) for shift in late], axis=0))
     return Moves(places, np.stack(each))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from codesign import catalogue, smoothing, workload
 from codesign.design import Schedule
 from codesign.planning.menus import amount_menu
@@ -143,21 +145,24 @@ def _window(rows: Rows, site: Site, y: list[Any], add: Any) -> None:
 def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str],
                 power: dict[Any, Any], energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
+    owning = [i for i, part in enumerate(parts) if part.own]
     shares = {
         (what, card, i): rows.amount(f"share_{what}")
         for what in ("power", "energy")
         for card in cards
-        for i in range(len(parts))
+        for i in owning
     }
     for card in cards:
         for what, size in (("power", power), ("energy", energy)):
-            rows.inner(
-                f"share_{what}_sum", sum(shares[what, card, i] for i in range(len(parts))) <= size[card]
-            )
+            rows.inner(f"share_{what}_sum", sum(shares[what, card, i] for i in owning) <= size[card])
     loss: Any = 0.0
     level: list[Any] = [0.0] * len(parts[0].power_mw)
     changes: dict[tuple[int, int, int], Any] = {}
-    for i, part in enumerate(parts):
+    for part in parts:
+        if not part.own:
+            _known(site, part, level, changes)
+    for i in owning:
+        part = parts[i]
         own = {what: {card: shares[what, card, i] for card in cards} for what in ("power", "energy")}
         load = [float(p) for p in part.power_mw]
         net, lost = _dispatch(rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}")
@@ -177,6 +182,19 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
     return loss
 
 
+def _known(
+    site: Site, part: smoothing.Stream, level: list[Any], changes: dict[tuple[int, int, int], Any]
+) -> None:
+    """Add the worst level and the worst lagged differences of a stream that the storage does not follow."""
+    for k, worst in enumerate(smoothing.at_worst(part.power_mw, part).tolist()):
+        level[k] = level[k] + worst
+    y = workload.high_pass_periodic(part.power_mw, site)
+    for lag in range(1, workload.window_steps(site) + 1):
+        for sign in (1, -1):
+            for k, worst in enumerate(smoothing.at_worst(sign * (np.roll(y, -lag) - y), part).tolist()):
+                changes[lag, sign, k] = changes.get((lag, sign, k), 0.0) + worst
+
+
 def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream, steps: int) -> list[Any]:
     """Columns above the values at every admissible shift of the stream, one a step."""
     if part.shift_steps == 0:
@@ -188,8 +206,11 @@ def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream, steps: int)
         return [worst] * steps
     envelope = [rows.amount("worst_mw", None) for _ in values]
     for k, worst in enumerate(envelope):
-        for shift in range(-part.shift_steps, part.shift_steps + 1):
-            rows.inner("envelope", worst >= values[(k - shift) % len(values)])
+        for shift in workload.shifts(part.shift_steps):
+            whole = int(shift + 1e-9)
+            late, now, before = shift - whole, (k - whole) % len(values), (k - whole - 1) % len(values)
+            moved = values[now] if late <= 1e-9 else (1.0 - late) * values[now] + late * values[before]
+            rows.inner("envelope", worst >= moved)
     return envelope
 
 

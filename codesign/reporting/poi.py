@@ -38,10 +38,12 @@ def load(design: Design) -> Load:
     stored = [np.zeros(len(power)) for power in bare]
     if plan.dispatch.rows == steps:
         shares = [f"charge_mw.{part.name}" for part in parts]
-        if set(shares) <= plan.dispatch.keys():
+        if any(name in plan.dispatch for name in shares):
             stored = [
                 (plan.dispatch[name] - plan.dispatch[f"dis{name}"])[: len(power)]
-                for name, power in zip(shares, bare, strict=True)
+                if name in plan.dispatch
+                else none
+                for name, power, none in zip(shares, bare, stored, strict=True)
             ]
         else:
             stored[0] = plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
