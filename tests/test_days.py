@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import codesign
 from codesign import catalogue, climate, days, evaluation, year
@@ -133,14 +134,45 @@ def test_chosen_days_stand_for_the_year(dallas: Site, whole: days.Year, number: 
     chosen = days.choose(dallas, number)
     real = [day for day in chosen if day.weight_days > 0.0]
     assert len(real) == number
-    assert sum(day.weight_days for day in real) == 365.0
+    assert sum(day.weight_days for day in real) == pytest.approx(365.0, rel=1e-12)
     assert {day.date for day in chosen} <= set(whole.dates)
     assert len({day.date for day in chosen}) == len(chosen)
     assert {day.date for day in days.design_days(dallas)} <= {day.date for day in chosen}
     at = [whole.dates.index(day.date) for day in real]
-    mean = np.average(whole.dry_bulb_c[at].mean(axis=1), weights=[day.weight_days for day in real])
-    assert mean == pytest.approx(whole.dry_bulb_c.mean(), abs=0.5)
+    weights = [day.weight_days for day in real]
+    for values in (whole.dry_bulb_c, whole.price_usd_per_mwh):
+        mean = np.average(values[at].mean(axis=1), weights=weights)
+        assert mean == pytest.approx(values.mean(), rel=1e-9)
     assert dallas.with_({"days": [day.model_dump() for day in chosen]}).days == chosen
+
+
+def test_calibrated_weights_are_the_nearest_that_keep_the_means() -> None:
+    """Against a constrained minimiser; a condition that no weights above 0 meet is left out, last first."""
+    size, values = np.array([200.0, 100.0, 60.0, 5.0]), np.array([[30, 40, 60, 500], [5, 20, 28, 31.0]])
+    mean = np.array([50.0, 14.0])
+    found = days.calibrated(size, values, mean)
+    constraints = [
+        {"type": "eq", "fun": lambda w: w.sum() - 365.0},
+        {"type": "eq", "fun": lambda w: values @ w / 365.0 - mean},
+    ]
+    best = minimize(lambda w: ((w - size) ** 2 / size).sum(), size, constraints=constraints, tol=1e-12)
+    assert found == pytest.approx(best.x, rel=1e-4)
+    assert values @ found / 365.0 == pytest.approx(mean, rel=1e-12)
+    without = days.calibrated(size, values, np.array([50.0, 40.0]))
+    assert values[0] @ without / 365.0 == pytest.approx(50.0, rel=1e-12)
+    assert days.calibrated(size, values, np.array([5000.0, 14.0])).tolist() == size.tolist()
+
+
+def test_chosen_days_give_the_years_price_of_load(dallas: Site, whole: days.Year) -> None:
+    """Sum of price times the proxy of the load; by the clusters' sizes alone it misses by a tenth."""
+    cost = days.needs(whole, 26.0)["dearest"]
+
+    def miss(weighed: list[tuple[int, float]]) -> float:
+        return float(sum(weight * cost[day] for day, weight in weighed) / cost.sum() - 1.0)
+
+    chosen = [(whole.dates.index(d.date), d.weight_days) for d in days.choose(dallas, 8, design=False)]
+    assert abs(miss(chosen)) < 0.01
+    assert miss([(c.medoid, len(c.members)) for c in days.medoids(whole.features(), 8)]) < -0.09
 
 
 def test_design_days_of_dallas(dallas: Site, whole: days.Year) -> None:
