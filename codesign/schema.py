@@ -104,6 +104,8 @@ class Day(Model):
 class RepresentativeDays(Model):
     """In place of [[days]]: chosen from a whole year of weather and prices (`codesign.days`)."""
 
+    chosen: Annotated[bool, Field(strict=True)] = False
+    """Whether the [[days]] beside it are those chosen: a site that is written says so."""
     number: Annotated[int, In(1, 60)]
     """Real days, whose weights sum to 365."""
     design_days: Annotated[bool, Field(strict=True)] = True
@@ -397,6 +399,7 @@ class Sections(Model):
     climate: Climate
     energy: Energy
     days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=366)]
+    representative_days: RepresentativeDays | None = None
     clock: Clock
     poi: Poi
     pods: Annotated[dict[Name, Pod], Field(min_length=1, max_length=1000), AfterValidator(_frozen)]

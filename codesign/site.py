@@ -5,7 +5,8 @@
     site.with_({"poi.contract_max_mw": 1.1, "jobs.pretrain.count": 3, "days.0.weight_days": 90})
     site.save(folder)                                       load(folder) == site
 
-[representative_days] in place of [[days]]: days are chosen when the site is made; `days` is always a list.
+[representative_days] in place of [[days]]: days are chosen when the site is made, and `days` lists them; once
+`days` are changed by hand the site is one that lists its days.
 Frozen, equal and hashed by content. Raises InputError with every fault at once.
 """
 
@@ -64,8 +65,11 @@ class Site(Sections):
         found = dotted.apply(data, changed)
         if found:
             raise InputError(found)
-        if REPRESENTATIVE in changed and "days" not in changed:
+        heads = {path.split(".")[0] for path in changed}
+        if REPRESENTATIVE in heads and "days" not in heads:  # chosen anew
             del data["days"]
+        elif "days" in heads and REPRESENTATIVE not in heads:  # listed
+            data.pop(REPRESENTATIVE, None)
         if "poi.rule" in changed:
             own = {path.removeprefix("poi.") for path in changed}
             kept = poi.without_rule({**data["poi"], "rule": self.poi.rule})
@@ -164,11 +168,10 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a site file."""
     made = Sections.model_json_schema()
     extends = {"type": "string", "description": "A site file to build on; keys here replace its keys."}
-    made["$defs"]["RepresentativeDays"] = RepresentativeDays.model_json_schema()
     chosen = {REPRESENTATIVE: {"$ref": "#/$defs/RepresentativeDays"}}
     made["properties"] = {"extends": extends, **made["properties"], **chosen}
     made["required"].remove("days")
-    made["oneOf"] = [{"required": ["days"]}, {"required": [REPRESENTATIVE]}]
+    made["anyOf"] = [{"required": ["days"]}, {"required": [REPRESENTATIVE]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "codesign site"}
 
 
@@ -189,8 +192,9 @@ def _made(data: dict[str, Any], file: str, read: Reader) -> Site:
     """Return the site of plain data, or raise every fault: of keys, of series, of what must fit together."""
     data, renamed = spelled_metric(data, _keys)
     wanted, found = _to_choose(data, file)
-    chosen = REPRESENTATIVE in data or "days" not in data  # or found at fault
-    data = {key: value for key, value in data.items() if key != REPRESENTATIVE}
+    chosen = "days" not in data or bool(found)
+    if chosen:
+        data = {key: value for key, value in data.items() if key != REPRESENTATIVE}
     try:
         filled = {**data, "days": [PLACEHOLDER]} if chosen else data
         sections: Sections | None = Sections.model_validate(filled)
@@ -214,7 +218,10 @@ def _made(data: dict[str, Any], file: str, read: Reader) -> Site:
 
 
 def _to_choose(data: Mapping[str, Any], file: str) -> tuple[RepresentativeDays | None, list[Fault]]:
-    """Return how days are to be chosen, None where they are listed or at fault."""
+    """Return how days are to be chosen, None where they are there or at fault."""
+    section = data.get(REPRESENTATIVE)
+    if isinstance(section, Mapping) and section.get("chosen") is True and "days" in data:
+        return None, []
     if (REPRESENTATIVE in data) == ("days" in data):
         key, found = (REPRESENTATIVE, "both") if "days" in data else ("days", "missing")
         return None, [Fault(file, key, found, "either [[days]] or [representative_days]")]
@@ -237,7 +244,8 @@ def _with_days(
         chosen = days.choose(site, wanted.number, design=wanted.design_days)
     except InputError as error:
         return None, [replace(fault, file=file) for fault in error.faults]
-    return sections.model_copy(update={"days": chosen}), []
+    said = wanted.model_copy(update={"chosen": True})
+    return sections.model_copy(update={"days": chosen, REPRESENTATIVE: said}), []
 
 
 def _series_of(sections: Sections, tables: Mapping[str, timeseries.Table]) -> Series:
