@@ -19,8 +19,9 @@ way.
     as_run(site, schedule)      that site, and the schedule in its names
     as_asked(site, schedule)    back
 
-Source of CAP: fixed work (bf16 matrix products) on one B300 at power limits of 900, 700, 550 and 450 W against
-a plateau of 1055 W, gpu-power-lab, results b300-consolidated (one card, 2-4 s windows; grade E for training).
+Source of CAP: fixed work (bf16 matrix products) on one B300 at power limits of 900, 700, 550 and 450 W
+against a plateau of 1055 W, gpu-power-lab, results b300-consolidated (one card, 2-4 s windows; for training
+grade E).
 """
 
 from __future__ import annotations
@@ -38,9 +39,8 @@ from codesign.fields import FrozenDict
 from codesign.schema import mode_level
 
 if TYPE_CHECKING:
-    from codesign.design import Plan
+    from codesign.design import Plan, Schedule
     from codesign.site import Site
-    from codesign.workload import Schedule
 
 Array = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ CAP = ((0.427, 0.496), (0.521, 0.613), (0.664, 0.770), (0.853, 0.947), (1.0, 1.0
 """Throughput against the cap, both per unit of the plateau's."""
 HOURS_PER_YEAR = 8760.0
 SPLIT = "~"
-"""Between a job's name and the number of the way, in the names of a running site; no name of a file has it."""
+"""Between a job's name and the number of the way, in a running site; no name of a file has it."""
 SAMPLES = (np.arange(400) + 0.5) / 400
 AT = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
 
@@ -215,7 +215,7 @@ def plan_as_run(site: Site, plan: Plan) -> tuple[Site, Plan]:
 
 
 def as_asked(site: Site, schedule: Schedule) -> Schedule:
-    """Return a running site's schedule in the names of the site that it was made from, copies counted anew."""
+    """Return a running site's schedule in the names of the site it was made from, copies counted anew."""
     number: dict[str, int] = dict.fromkeys(site.jobs, -1)
     rows = []
     for row in schedule:

@@ -20,9 +20,9 @@ from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Setting, Sizes
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Sizes
 from codesign.planning.attempt import Cut, amount
-from codesign.planning.split import Master
+from codesign.planning.split import Known
 from codesign.reasons import ECONOMIC, SPARE, costs_more, smaller
 from codesign.site import Site
 from codesign.sizing import card_of
@@ -53,7 +53,7 @@ def solve(
     def left() -> float:
         return time_limit_s - (time.monotonic() - began)
 
-    known: dict[Setting, Master] = {}
+    known = Known()
     first = planning.plan(
         site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, known=known, log=log, progress=progress,
         stop=stop,

@@ -129,7 +129,7 @@ def test_a_setting_whose_bound_is_above_a_plan_is_left_out(
 
 
 def test_what_was_proven_of_a_setting_is_not_proven_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    site, known = random_site(0).with_({"solver.method": "split"}), dict[Setting, split.Master]()
+    site, known = random_site(0).with_({"solver.method": "split"}), split.Known()
     first = codesign.plan(site, known=known)
     monkeypatch.setattr(split, "master", None)
     assert codesign.plan(site, known=known).cost_usd_per_year == first.cost_usd_per_year

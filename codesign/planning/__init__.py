@@ -16,10 +16,10 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from codesign import evaluation, steady
+from codesign import evaluation, modes, steady
 from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
-from codesign.errors import SolverError
-from codesign.planning import bound, explain, joint, split
+from codesign.errors import Fault, InputError, SolverError
+from codesign.planning import bound, explain, joint, mixing, split
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -32,6 +32,8 @@ SHARPENED = 2e-9
 MOST_ROUNDS = 12
 BOUND_ROUNDING = 1e-6
 """A bound above the cost of a plan by more, relatively, is wrong and refused."""
+MOST_MIXES = 500
+"""Of the joint model, which is built for each."""
 NOT_FOUND = "a relaxation has a solution, but no plan was found that holds exactly; infeasible is not proven"
 
 
@@ -43,7 +45,7 @@ def plan(
     sizes: Mapping[str, Any] | None = None,
     cuts: Sequence[Cut] = (),
     with_bound: bool = True,
-    known: dict[Setting, split.Master] | None = None,
+    known: split.Known | None = None,
     log: bool = False,
     progress: Callable[[str, float, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -63,12 +65,13 @@ def plan(
     with_bound
         False leaves the bound out where cuts are given (it is that of the plan without them).
     known
-        What `split` proved of settings of this very site and these sizes; read, and added to.
+        What `split` found of this very site and these sizes; read, and added to.
 
     Raises
     ------
     InputError
-        A size that does not exist, or a value it cannot take.
+        A size that does not exist, or a value it cannot take; more mixes of modes than the joint model can
+        try one by one.
     SolverError
         HiGHS failed; no number is returned.
     """
@@ -80,21 +83,37 @@ def plan(
     )  # cheapest as a rule: the others then stop early
     settings = [Setting(t, a) for t, a in product(warmest_first, site.equipment.cdu.approach_k)]
     found, faults, runs = Found(), [], []
+    least = mixing.lightest(site)
     for setting in settings:
-        broken = steady.setting_margins(site, setting)
+        broken = steady.setting_margins(least, setting)
         faults += broken
         if not broken:
             runs.append(Run(site, setting, fixed, gap, began + time_limit_s, log, progress, stop))
     if site.solver.method == "split":
-        split.search(runs, cuts, with_bound, found, {} if known is None else known)
+        split.search(runs, cuts, with_bound, found, split.Known() if known is None else known)
     else:
-        for run in runs:
-            _search(run, cuts, with_bound, found)
+        for run, mix in product(runs, _mixes(site)):
+            one = replace(run, site=modes.running(site, mix))
+            if not steady.setting_margins(one.site, one.setting):
+                _search(one, cuts, with_bound, found)
     solved = [run.setting for run in runs]
     seconds = time.perf_counter() - began
     if found.exact is None:
         return _none(site, found, fixed, faults, solved, stop, seconds)
     return _report(site, found, cuts, settings, seconds)
+
+
+def _mixes(site: Site) -> list[modes.Mix]:
+    """Return every mix of the site, for one model each."""
+    number = math.prod(
+        math.comb(job.count + len(modes.ways(job)) - 1, job.count) for job in site.jobs.values()
+    )
+    if number > MOST_MIXES:
+        expected = (
+            f'"split", or jobs with at most {MOST_MIXES} ways to share out their copies (here {number})'
+        )
+        raise InputError([Fault(site.name, "solver.method", "joint", expected)])
+    return list(modes.mixes(site))
 
 
 def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
@@ -170,10 +189,10 @@ def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Settin
         )
     result = Plan(
         outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
-        schedule=found.schedule, dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
+        schedule=modes.as_asked(site, found.schedule), dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
         cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=found.model_usd,
         bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,  # rounding only
-        fixed_usd_per_year=bound.unavoidable_usd_per_year(site, settings), capex_usd=exact.capex_usd,
+        fixed_usd_per_year=bound.unavoidable_usd_per_year(mixing.lightest(site), settings), capex_usd=exact.capex_usd,
         seconds=seconds,
     )  # fmt: skip
     return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))

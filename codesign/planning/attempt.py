@@ -61,12 +61,14 @@ class Found:
 
     def keep(
         self, run: Run, exact: evaluation.Evaluation, sizes: Sizes, schedule: Schedule, model_usd: float
-    ) -> None:
-        """Take a plan that holds if none found before is cheaper."""
+    ) -> bool:
+        """Take a plan that holds if none found before is cheaper; return whether it was taken."""
         cost = math.inf if self.exact is None else self.exact.cost_usd_per_year
-        if not exact.broken and exact.cost_usd_per_year <= cost * (1 + 1e-9):
-            self.exact, self.sizes, self.schedule, self.setting = exact, sizes, schedule, run.setting
-            self.model_usd = model_usd
+        if exact.broken or exact.cost_usd_per_year > cost * (1 + 1e-9):
+            return False
+        self.exact, self.sizes, self.schedule, self.setting = exact, sizes, schedule, run.setting
+        self.model_usd = model_usd
+        return True
 
     @property
     def cost_usd(self) -> float:

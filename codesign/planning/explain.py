@@ -7,7 +7,7 @@ from typing import Any
 
 from codesign.design import Margin, Setting
 from codesign.errors import Fault, InputError, nearest
-from codesign.planning import highs, joint, split
+from codesign.planning import highs, joint, mixing, split
 from codesign.planning.joint import ORDER
 from codesign.planning.rows import drop_inner
 from codesign.site import Site
@@ -70,6 +70,7 @@ def reason(
 
 def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[], bool] | None) -> str:
     """Take out one limit at a time; the first without which the model is feasible is named."""
+    site = mixing.lightest(site)
     build = split.master if site.solver.method == "split" else joint.build
     model = build(site, setting, fixed, joint.Points())
     drop_inner(model.rows)

@@ -11,6 +11,7 @@ from typing import Any
 
 from codesign import climate, steady
 from codesign.design import Schedule, Setting, Size, Sizes
+from codesign.evaluation import lost_work_usd_per_year
 from codesign.planning import air, electrical, heat, highs, schedule, storage
 from codesign.planning.rows import Rows
 from codesign.site import Site
@@ -71,6 +72,7 @@ def _assembled(site: Site, setting: Setting, fixed: dict[str, Any], rows: Rows, 
                fast: storage.FastStorage, offsets: schedule.Offsets | None,
                given: Schedule | None) -> Joint:  # fmt: skip
     load = steady.it_load(site, setting)
+    rows.cost("lost_work", lost_work_usd_per_year(site))
     path = heat.plan(rows, site, setting, fixed)
     breath = air.plan(rows, site, setting, fixed)
     hours = range(len(climate.hours(site).dry_bulb_c))

@@ -1,8 +1,9 @@
 """The plan of a site that is too large for the joint model: clocks apart, with a bound that holds.
 
 1. mean-field master   sizes and day clock at the jobs' mean power and what every schedule needs of the
-                       storage: a relaxation, so its dual bound is the setting's bound
-2. schedule            greedy and exchange on both clocks (`exchange`)
+                       storage: a relaxation, so its dual bound is the setting's bound; over all mixes of
+                       modes where jobs have several (`mixing`)
+2. schedule            greedy and exchange on both clocks (`exchange`), the mix by descent (`mixing`)
 3. storage             for that schedule: least annual cost that keeps the window rule
 4. day                 the master again with the storage, its loss and the highest power given
 
@@ -15,14 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from codesign import climate, evaluation, workload
+from codesign import evaluation, modes, workload
 from codesign.design import Schedule, Setting, Sizes
-from codesign.evaluation import MONTHS
-from codesign.planning import abort, bound, exchange, joint, storage
+from codesign.planning import abort, bound, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
@@ -59,35 +57,75 @@ class Need:
     energy_mwh: float
     loss_mw: float
     peak_mw: float
+    stops: tuple[Cut, ...] = ()
+    """What of it is for the stop of a job alone."""
 
 
-def search(
-    runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found, known: dict[Setting, Master]
-) -> None:
+@dataclass(slots=True)
+class Known:
+    """What earlier calls found of this very site and these sizes; cuts change none of it."""
+
+    masters: dict[tuple[Setting, Site], Master] = field(default_factory=dict)
+    """By setting and site as it runs."""
+    mix: mixing.Tried | None = None
+
+
+def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found, known: Known) -> None:
     """Bound and plan every setting in turn; keep the cheapest plan.
 
     A master ends once its bound is above the cost of the best plan: its setting cannot hold a cheaper one.
-    What an earlier call proved of a setting stands in `known`: cuts do not change it.
     """
-    schedule: Schedule | None = None
-    need: Need | None = None
     for run in runs:
-        if run.setting not in known:
-            known[run.setting] = _mastered(run, found.cost_usd)
-        solved = known[run.setting]
+        lower_usd = _lower_usd(run, found, known, -math.inf)
+        solved = known.masters[run.setting, mixing.lightest(run.site)]
+        if with_bound and modes.decided(run.site):
+            found.bound_usd = min(found.bound_usd, lower_usd)
+        found.relaxation_feasible |= solved.start is not None
+        if lower_usd >= found.cost_usd or (solved.start is None and solved.unproven is not None):
+            continue
+        if known.mix is None:
+            known.mix = _chosen(run, found)
+        if known.mix is not None:
+            _day(run, cuts, known.mix, solved.start or {}, found)
+    for run in runs:
+        if with_bound and not modes.decided(run.site):
+            enough_usd = -math.inf if found.exact is None else found.cost_usd * (1.0 - run.gap)
+            found.bound_usd = min(found.bound_usd, _lower_usd(run, found, known, enough_usd))
+
+
+def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float:
+    """Return a bound of a setting over all mixes, raised until it is enough."""
+
+    def master_usd(site: Site, enough: float) -> float:
+        case = run.setting, site
+        if case not in known.masters:
+            until = enough if math.isfinite(enough) else found.cost_usd
+            known.masters[case] = _mastered(replace(run, site=site), until)
+        solved = known.masters[case]
         if solved.unproven is not None:
             found.unproven = solved.unproven
-        if with_bound:
-            found.bound_usd = min(found.bound_usd, solved.bound_usd)
-        found.relaxation_feasible |= solved.start is not None
-        if solved.bound_usd >= found.cost_usd or (solved.start is None and solved.unproven is not None):
-            continue
-        if schedule is None:
-            schedule = exchange.schedule(run.site)
-            need = _need(run, schedule, found)
+        return solved.bound_usd
+
+    if modes.decided(run.site):
+        return master_usd(run.site, found.cost_usd)
+    return mixing.bounded(run.site, run.setting, master_usd, enough_usd)
+
+
+def _chosen(run: Run, found: Found) -> mixing.Tried | None:
+    def attempt(site: Site) -> mixing.Tried | None:
+        schedule = exchange.schedule(site)
+        need = _need(replace(run, site=site), schedule, found)
         if need is None:
-            continue
-        _day(run, cuts, schedule, need, solved.start or {}, found)
+            return None
+        usd = sum(
+            job.count * mixing.work_usd(site, name, modes.ways(job)[0]) for name, job in site.jobs.items()
+        )
+        usd += mixing.usd_per_mw(site) * need.loss_mw
+        if need.card is not None:
+            usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
+        return mixing.Tried(site, schedule, need, usd)
+
+    return mixing.chosen(run.site, attempt, run.gap)
 
 
 def _mastered(run: Run, enough_usd: float) -> Master:
@@ -113,10 +151,7 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
     """Return the storage of least annual cost that keeps the window rule and takes in the stop of a job."""
     site, rows = run.site, Rows(f"{run.site.name}, storage")
     fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), run.fixed, schedule)
-    hours, energy = climate.hours(site), site.energy
-    per_mw = MONTHS * energy.demand_charge_usd_per_mw_month + energy.contract_charge_usd_per_mw_year
-    per_mw += float(hours.weight_h_per_year @ np.maximum(hours.price_usd_per_mwh, 0.0))
-    rows.cost("loss", per_mw * fast.loss_mw)
+    rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()
     answer = run.solve(rows.model)
@@ -138,12 +173,12 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         if more is None or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
             break
         power_mw, energy_mwh = _with_room(run, *more)
-    found.needs = tuple(
+    stops = tuple(
         Cut(f"stop_{name}", 0.0, {name: 1.0}, {name: value}, "poi_window", "job_abort_restart")
         for name, value in (("storage_power", power_mw), ("storage_energy", energy_mwh))
         if value > without[name]
     )
-    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw)
+    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, stops)
 
 
 def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, float]:
@@ -160,9 +195,11 @@ def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, flo
     return made[0], made[1]
 
 
-def _day(run: Run, cuts: Sequence[Cut], schedule: Schedule, need: Need,
-         start: Mapping[str, float], found: Found) -> None:  # fmt: skip
+def _day(run: Run, cuts: Sequence[Cut], mix: mixing.Tried, start: Mapping[str, float], found: Found) -> None:
     """Plan one setting around the schedule; sharpen the curves until model and exact cost agree."""
+    run, schedule, need = replace(run, site=mix.site), mix.schedule, mix.need
+    if not isinstance(need, Need):
+        raise TypeError("a mix that was tried has its storage")
     site, points = run.site, Points()
     fixed = dict(run.fixed) if need.card is None else {**run.fixed, "storage_power.card": need.card}
     for _ in range(MOST_ROUNDS):
@@ -178,7 +215,8 @@ def _day(run: Run, cuts: Sequence[Cut], schedule: Schedule, need: Need,
         exact = evaluation.evaluate(site, run.setting, sizes, schedule)
         sizes = Sizes(evaluation.settled(exact, run.fixed))
         exact = evaluation.evaluate(site, run.setting, sizes, schedule)
-        found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE)
+        if found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE):
+            found.needs = need.stops
         miss = exact.cost_usd_per_year - answer.objective / OBJECTIVE
         holds = not exact.broken and miss <= SHARP * run.gap * exact.cost_usd_per_year
         if holds or answer.status is not Status.OPTIMAL:
