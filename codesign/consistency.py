@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from codesign import packing
 from codesign.errors import Fault, InputError, nearest
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
@@ -162,6 +163,7 @@ def _racks(site: Any, _: Tables) -> Found:
         there = site.pods[pod].count * site.pods[pod].racks
         if number > there:
             yield _fault(f"pods.{pod}.racks", there, f"at least the {number} racks that its jobs use")
+    yield from packing.faults(site)
 
 
 def _days(site: Any, _: Tables) -> Found:

@@ -42,7 +42,7 @@ def drawn(seed: int) -> Records:
         locked, jitter_s = draw.random() < 0.5, 0.1 + 0.2 * draw.random()
         rows.append(
             Record(
-                "j", copy, 'a "b", c', "baseline", period_s, offset_s, offset_s % period_s, locked, jitter_s,
+                "j", copy, "a.1+a.2", 'a "b", c', period_s, offset_s, offset_s % period_s, locked, jitter_s,
                 events,
             )
         )  # fmt: skip
@@ -64,7 +64,7 @@ def test_one_record_a_copy(design: Design, records: Records) -> None:
     for row, assigned in zip(records, design.schedule, strict=True):
         job = design.site.jobs[row.job]
         assert (row.pod, row.mode, row.period_s, row.offset_s) == (
-            assigned.pod, assigned.mode, assigned.period_s, assigned.offset_s,
+            "a", assigned.mode, assigned.period_s, assigned.offset_s,
         )  # fmt: skip
         assert (row.locked, row.jitter_s) == (job.locked, job.jitter_s)
         assert {event.kind: event.first_s for event in row.events} == dict(assigned.events)
@@ -97,6 +97,20 @@ def test_lock_and_jitter_come_from_the_site(design: Design) -> None:
     }  # fmt: skip
 
 
+def test_the_pod_is_numbered_where_its_group_has_several(design: Design, tmp_path: Path) -> None:
+    several = {"jobs.pretrain.count": 2, "jobs.pretrain.racks": 3, "jobs.tune.count": 1, "jobs.tune.racks": 2}
+    for count, racks, pods in (
+        (1, 8, ["a", "a", "a"]),
+        (2, 5, ["a.1", "a.2", "a.1"]),
+        (4, 2, ["a.1+a.4", "a.2+a.4", "a.3"]),
+    ):
+        site = design.site.with_({**several, "pods.a.count": count, "pods.a.racks": racks})
+        rows = files.to_records(site, design.plan)
+        assert [row.pod for row in rows] == pods
+        for form in ("csv", "json"):
+            assert files.read(files.write(rows, tmp_path / f"s.{form}")) == rows
+
+
 def test_a_schedule_of_another_site_is_refused(design: Design) -> None:
     strange = Schedule(replace(each, job=f"{each.job}x") for each in design.schedule)
     with pytest.raises(InputError) as caught:
@@ -105,6 +119,12 @@ def test_a_schedule_of_another_site_is_refused(design: Design) -> None:
     eventless = Schedule(replace(each, events=()) for each in design.schedule)
     with pytest.raises(InputError, match="checkpoint"):
         files.to_records(design.site, replace(design.plan, schedule=eventless))
+    late = Schedule(replace(each, copy=each.copy + 5) for each in design.schedule)
+    with pytest.raises(InputError, match=r"schedule.pretrain.6 = 6: expected a copy from 0 to 1"):
+        files.to_records(design.site, replace(design.plan, schedule=late))
+    elsewhere = Schedule(replace(each, pod="b") for each in design.schedule)
+    with pytest.raises(InputError, match=r"schedule.tune.0.pod = b: expected the job's group of pods, a"):
+        files.to_records(design.site, replace(design.plan, schedule=elsewhere))
     with pytest.raises(InputError, match="a plan with a schedule"):
         files.to_records(design.site, replace(design.plan, schedule=Schedule()))
     with pytest.raises(InputError, match="a plan with a schedule"):
@@ -220,6 +240,13 @@ def test_a_failed_write_leaves_the_old_file(
         ("copy", -1),
         ("copy", 0.5),
         ("copy", True),
+        ("pod", ""),
+        ("pod", 1),
+        ("pod", "a.0"),
+        ("pod", "a.1+b.2"),
+        ("pod", "a.1+a"),
+        ("pod", "a+a"),
+        ("pod", "a.1\n"),
         ("period_s", 0.0),
         ("period_s", "ten"),
         ("period_s", float("inf")),

@@ -5,6 +5,9 @@ opens at gate_tick_s + n period_s, n = 0, 1, 2, ...; an iteration starts there o
 overran, at that one's end, jitter_s late at most.  An event starts at first_s + n interval_s, the boundary of
 an iteration.  A copy that is not locked keeps no tick: its places say where it was planned, not when it runs.
 
+A copy's pod is its group's name, with the pod's number from 1 where the group has several: a.1.  A copy
+larger than a pod names all of its pods, those that it fills first: a.1+a.2.
+
     schedule.csv     one row a copy; columns KIND.first_s, KIND.interval_s, KIND.duration_s for each kind of
                      event that any copy has, empty where a copy has none
     schedule.json    {"tool", "schema_version", "schedule": [one object a copy, with a list of events]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 from codesign import reading
 from codesign.errors import Fault, InputError, nearest
+from codesign.fields import NAME
 from codesign.folder import TOOL
 from codesign.scheduling.records import KEYS, PLAIN, TIMES, EventRecord, Record, Records
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 50_000_000
+_NUMBER = r"\.[1-9][0-9]*"
+POD = re.compile(rf"({NAME[1:-1]})({_NUMBER}(\+\1{_NUMBER})*)?")
 
 
 def read(path: str | Path) -> Records:
@@ -165,8 +169,13 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 200
 
 
+def _pod(value: Any) -> bool:
+    return isinstance(value, str) and POD.fullmatch(value) is not None
+
+
 _ASKED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "job": (_text, "a text"), "pod": (_text, "a text"), "mode": (_text, "a text"), "kind": (_text, "a text"),
+    "job": (_text, "a text"), "mode": (_text, "a text"), "kind": (_text, "a text"),
+    "pod": (_pod, "a group of pods, a, or some of its pods, a.1 or a.1+a.2"),
     "copy": (lambda value: _from_zero(value) and isinstance(value, int), "a whole number of at least 0"),
     "locked": (lambda value: isinstance(value, bool), "true or false"),
     "period_s": (_above_zero, "a number above 0 [s]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from codesign import packing
 from codesign.design import Design, Plan
 from codesign.errors import Fault, InputError, nearest
 from codesign.site import Site
@@ -23,7 +24,11 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One job copy. gate_tick_s is the first iteration boundary, offset_s modulo period_s; events by kind."""
+    """One job copy. gate_tick_s is the first iteration boundary, offset_s modulo period_s; events by kind.
+
+    pod is where it stands: its group's name, with the pod's number where the group has several, a.1; a copy
+    larger than a pod a.1+a.2.
+    """
 
     job: str
     copy: int
@@ -47,17 +52,25 @@ PLAIN = KEYS[:-1]
 def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
     """Return the schedule of a design, or of a plan for a site, in the plan's order.
 
-    InputError where there is no schedule, or one of other jobs than the site's.
+    InputError where there is no schedule, or one of other jobs, copies or pods than the site's.
     """
     site, plan = (made.site, made.plan) if isinstance(made, Design) else (made, plan)
     if plan is None or not plan.schedule:
         raise InputError([Fault(site.name, "schedule", "none", "a plan with a schedule")])
-    records, faults = [], list[Fault]()
+    stands, records, faults = packing.places(site), [], list[Fault]()
     for assigned in plan.schedule:
         job, place = site.jobs.get(assigned.job), f"schedule.{assigned.job}.{assigned.copy}"
         if job is None:
             expected = f"a job of the site: {', '.join(site.jobs)}"
             faults.append(Fault(site.name, place, assigned.job, expected, nearest(assigned.job, site.jobs)))
+            continue
+        stand = stands.get((assigned.job, assigned.copy))
+        if stand is None:
+            faults.append(Fault(site.name, place, assigned.copy, f"a copy from 0 to {job.count - 1}"))
+            continue
+        if stand.group != assigned.pod:
+            expected = f"the job's group of pods, {stand.group}"
+            faults.append(Fault(site.name, f"{place}.pod", assigned.pod, expected))
             continue
         kinds, starts = {event.kind: event for event in job.events}, dict(assigned.events)
         if kinds.keys() != starts.keys():
@@ -66,7 +79,7 @@ def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
             continue
         records.append(
             Record(
-                job=assigned.job, copy=assigned.copy, pod=assigned.pod, mode=assigned.mode,
+                job=assigned.job, copy=assigned.copy, pod=packing.label(site, stand), mode=assigned.mode,
                 period_s=assigned.period_s, offset_s=assigned.offset_s,
                 gate_tick_s=assigned.offset_s % assigned.period_s, locked=job.locked, jitter_s=job.jitter_s,
                 events=tuple(
