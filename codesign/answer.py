@@ -10,7 +10,7 @@ from textwrap import wrap
 from typing import Any
 
 from codesign import modes
-from codesign.design import Audit, Check, CostItem, Design, Margin, Outcome, Plan, Schedule, Sizes
+from codesign.design import Audit, Check, CostItem, Design, Margin, Outcome, Plan, Schedule, Sizes, YearClaim
 
 PACKAGES = ("codesign-dc", "pyomo", "highspy", "casadi", "numpy", "scipy", "pandas", "pydantic")
 
@@ -72,6 +72,7 @@ def _of_plan(plan: Plan, seconds: float | None = None) -> dict[str, Any]:
         "bound_usd_per_year": plan.bound_usd_per_year,
         "gap": plan.gap,
         "influenced_gap": plan.influenced_gap,
+        **_of_year(None),
         "it_mw": plan.it_mw,
         "poi_peak_mw": plan.poi_peak_mw,
         "pue": plan.pue,
@@ -97,11 +98,24 @@ def _of_design(design: Design, seconds: float | None) -> dict[str, Any]:
         "bound_usd_per_year": claim.bound_usd_per_year,
         "gap": claim.gap,
         "influenced_gap": claim.influenced_gap,
+        **_of_year(claim.year),
         "margins": [asdict(row) for row in design.check.margins],
         "covered": list(claim.covered),
         "not_covered": list(claim.not_covered),
         "seconds": claim.seconds if seconds is None else seconds,
         "versions": dict(claim.versions),
+    }
+
+
+def _of_year(year: YearClaim | None) -> dict[str, Any]:
+    return {
+        "year_cost_usd_per_year": year and year.cost_usd_per_year,
+        "year_unserved_mwh": year and year.unserved_heat_mwh + year.unserved_power_mwh,
+        "year_unserved_usd_per_year": year and year.unserved_usd_per_year,
+        "year_hours_short": year and year.hours_short,
+        "year_short": year and year.short,
+        "year_worst_day": year and year.worst_day,
+        "days_added": list(year.added) if year else None,
     }
 
 
@@ -137,7 +151,7 @@ def text_of_design(design: Design) -> str:
     if before is not None and claim.cost_usd_per_year is not None:
         more = claim.cost_usd_per_year - before
         lines.append(f"  transients  {_usd(more)} more than the static optimum ({_usd(before)})")
-    lines += [*_power(plan), *_shares(claim.cost_share_by_grade), *_what(plan)]
+    lines += [*_year(claim.year), *_power(plan), *_shares(claim.cost_share_by_grade), *_what(plan)]
     lines += [*_margins(design.check), *_list("not covered", claim.not_covered)]
     lines += _list("assumed", claim.assumptions)
     return "\n".join(lines)
@@ -177,6 +191,27 @@ def _money(cost: float | None, bound: float | None, gap: float | None, influence
     parts = [f"cost        {_usd(cost)}", "" if bound is None else f"bound {_usd(bound)}"]
     parts += [_share("gap", gap), _share("influenced gap", influenced)]
     return ["  " + "   ".join(part for part in parts if part)]
+
+
+def _year(year: YearClaim | None) -> Iterator[str]:
+    """Cost on every day beside that on the days planned for, and what those did not show."""
+    if year is None:
+        return
+    cost = f"{_usd(year.cost_usd_per_year)} on all {year.days} days (bound and gap: representative days)"
+    yield f"  year        {cost}"
+    yield f"              {short_in_year(year)}"
+    if year.added:
+        yield f"              planned for too, as short before: {', '.join(year.added)}"
+
+
+def short_in_year(year: YearClaim) -> str:
+    """Return what a design leaves unserved in the year, in words."""
+    if not year.short:
+        return "no static limit is short on any of them"
+    amount = year.unserved_heat_mwh + year.unserved_power_mwh
+    price = f"{year.unserved_usd_per_year:,.0f} USD at {year.unserved_usd_per_mwh:,.0f} USD/MWh"
+    when = f"{year.hours_short:.4g} h, most on {year.worst_day}"
+    return f"unserved {amount:.4g} MWh ({price}) in {when}: {year.short}"
 
 
 def _power(plan: Plan) -> Iterator[str]:

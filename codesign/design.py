@@ -374,6 +374,26 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class YearClaim:
+    """The design on every day of the site's series, static limits only; bound and gap are not of the year."""
+
+    days: int
+    cost_usd_per_year: float  # without what is unserved
+    unserved_heat_mwh: float  # a year
+    unserved_power_mwh: float
+    unserved_usd_per_mwh: float
+    hours_short: float  # a year, of limits that depend on the hour
+    short: str  # the limit short by the most energy, and its place; empty where none is
+    worst_day: str  # with the most unserved; empty where nothing is
+    added: tuple[str, ...] = ()  # days that were added at weight 0 since an earlier plan was short on them
+
+    @property
+    def unserved_usd_per_year(self) -> float:
+        """Price of what is unserved."""
+        return self.unserved_usd_per_mwh * (self.unserved_heat_mwh + self.unserved_power_mwh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """What is claimed, of what, and what is not."""
 
@@ -385,6 +405,7 @@ class Certificate:
     gap: float | None  # 1 - bound / cost
     influenced_gap: float | None  # (cost - bound) / (cost - fixed)
     fixed_usd_per_year: float | None
+    year: YearClaim | None = None  # None: no plan, or series that are not a whole year
     cost_share_by_grade: Mapping[str, float] = field(default_factory=dict)
     covered: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()

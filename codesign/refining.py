@@ -1,5 +1,8 @@
 """The whole line: plan, check, cut, plan again, until certified or stopped with the reason.
 
+A site that leaves the choice of its days gets those on which its plan is short in the year added first, at
+weight 0, and is planned again: before the check, which then runs on the plan that is meant.
+
 A broken margin m of a scenario comes back as a back-off cut on the sizes, m + (dm/dx)'(x - x_k) >= 0, with
 the slopes of the check's margin oracle. Cuts are inner: the bound stays that of the first plan, which has
 none.
@@ -15,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, checking, modes, planning, workload
+from codesign import catalogue, checking, days, modes, planning, workload, year
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Sizes
+from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Sizes, YearClaim
 from codesign.planning.attempt import Cut, amount
 from codesign.planning.split import Known
 from codesign.reasons import ECONOMIC, SPARE, costs_more, smaller
@@ -28,6 +31,10 @@ from codesign.site import Site
 from codesign.sizing import card_of
 
 MOST_ROUNDS = 8
+MOST_ADDED = 3
+"""Times that days are added; each time up to three."""
+OTHER_DAYS = "days of the year other than the representative ones: the site's series are not a whole year"
+OTHER_DAYS_STATIC = "transients on days of the year other than the representative ones, and a bound for them"
 SIZE_OF = {named: name for name, named in VALUED.items()}
 """The plant's parameter -> size id; counted ones are `NAME_count`."""
 
@@ -54,10 +61,16 @@ def solve(
         return time_limit_s - (time.monotonic() - began)
 
     known = Known()
-    first = planning.plan(
-        site, time_limit_s=time_limit_s, gap=gap, sizes=sizes, known=known, log=log, progress=progress,
-        stop=stop,
-    )  # fmt: skip
+
+    def planned(of: Site) -> Plan:
+        nonlocal known
+        known = Known()  # of another site nothing is proven yet
+        return planning.plan(
+            of, time_limit_s=left(), gap=gap, sizes=sizes, known=known, log=log, progress=progress, stop=stop
+        )
+
+    asked = site
+    site, first, seen = _with_worst(site, planned(site), planned)
     plan, cuts, check = first, list[Cut](), Check()
     outcome, reason, rounds = first.outcome, first.reason, 0
     unshown: tuple[str, ...] = ()
@@ -105,8 +118,38 @@ def solve(
     if outcome is Outcome.CERTIFIED:
         plan, unshown = _shown(site, plan, tell)
     plan = replace(plan, outcome=outcome, reason=reason)
-    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown)
+    year_of = _year(site, plan, first, seen, [day.date for day in site.days[len(asked.days) :]])
+    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown, year_of)
     return Design(site=site, plan=plan, check=check, certificate=claim)
+
+
+def _with_worst(
+    site: Site, plan: Plan, planned: Callable[[Site], Plan]
+) -> tuple[Site, Plan, year.YearEvaluation | None]:
+    """Add the days on which the plan is short, plan again; return the last plan's year where it was asked."""
+    if site.representative_days is None or not plan.solved or not days.covers_year(site):
+        return site, plan, None
+    seen = year.evaluate_year(site, plan)
+    for _ in range(MOST_ADDED):
+        more = year.add_worst(site, plan, found=seen) if plan.outcome is Outcome.NOT_CERTIFIED else site
+        if more is site:
+            break
+        again = planned(more)
+        if not again.solved or again.bound_usd_per_year is None:  # nothing on offer serves them, or no time
+            break
+        site, plan, seen = more, again, year.evaluate_year(more, again)
+    return site, plan, seen
+
+
+def _year(
+    site: Site, plan: Plan, first: Plan, seen: year.YearEvaluation | None, added: Sequence[str]
+) -> YearClaim | None:
+    """Return the plan on all days; `seen` is that of the first plan."""
+    if not plan.solved or not days.covers_year(site):
+        return None
+    amounts = [{name: (s.card, s.count, s.value) for name, s in each.sizes.items()} for each in (plan, first)]
+    same = amounts[0] == amounts[1] and (plan.schedule, plan.setting) == (first.schedule, first.setting)
+    return year.claim(seen if seen is not None and same else year.evaluate_year(site, plan), added)
 
 
 def _shown(site: Site, plan: Plan, tell: Callable[[str, int, int], None]) -> tuple[Plan, tuple[str, ...]]:
@@ -188,21 +231,22 @@ def _broken(check: Check) -> str:
 
 
 def _certificate(
-    site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float, unshown: Sequence[str]
-) -> Certificate:
+    site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float, unshown: Sequence[str],
+    year_of: YearClaim | None,
+) -> Certificate:  # fmt: skip
     return Certificate(
         outcome=plan.outcome, reason=plan.reason, plan_cost_usd_per_year=first.cost_usd_per_year,
         cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
-        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
+        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year, year=year_of,
         cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
-        not_covered=(*check.not_covered, *_not_covered(site)),
+        not_covered=(*check.not_covered, *_not_covered(site, year_of)),
         assumptions=(*_assumptions(site, plan), *_unshown(unshown)),
         rounds=rounds, versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest,
         seconds=seconds,
     )  # fmt: skip
 
 
-def _not_covered(site: Site) -> tuple[str, ...]:
+def _not_covered(site: Site, year_of: YearClaim | None) -> tuple[str, ...]:
     """What no judge looked at, whatever the site asks for."""
     resolved, (low, high) = workload.not_resolved_hz(site), site.poi.band_hz
     bands = (
@@ -215,7 +259,7 @@ def _not_covered(site: Site) -> tuple[str, ...]:
         "voltage sags, fault ride-through, flicker and voltage steps at the POI",
         "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
         "trips of air chillers, fan walls, FWS pumps, transformers, storage; loss of the grid",
-        "days of the year other than the representative ones",
+        OTHER_DAYS if year_of is None else OTHER_DAYS_STATIC,
     )
 
 
@@ -253,9 +297,7 @@ def _ripple_loss_usd(site: Site, plan: Plan) -> float:
     """Load loss of the POI waveform's variance about its mean, at the mean energy price."""
     part = catalogue.build(site, "transformer", card_of(plan.sizes, "transformer"))
     site, schedule = modes.as_run(site, plan.schedule)
-    power = sum(
-        (workload.assignment_mw(site, a) for a in schedule), np.zeros(workload.macro_steps(site))
-    )
+    power = sum((workload.assignment_mw(site, a) for a in schedule), np.zeros(workload.macro_steps(site)))
     net = power + plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
     mva = float(np.std(net)) / site.poi.power_factor
     units = int(plan.sizes["transformer"].count or 1)

@@ -20,7 +20,7 @@ import numpy as np
 
 from codesign import catalogue, climate, days, evaluation, modes, steady
 from codesign.climate import Array
-from codesign.design import CostItem, Margin, Plan, Setting, Table
+from codesign.design import CostItem, Margin, Plan, Setting, Table, YearClaim
 from codesign.errors import Fault, InputError
 from codesign.schema import Day
 from codesign.site import Site
@@ -175,14 +175,17 @@ def add_worst(
     *,
     hour_step_h: int | None = None,
     unserved_usd_per_mwh: float = UNSERVED_USD_PER_MWH,
+    found: YearEvaluation | None = None,
 ) -> Site:
     """Return the site with the worst days of its plan added at weight 0; the site itself where none is due.
 
     A limit is due when what it leaves unserved in the year costs more than to serve it
     (`serving_usd_per_year`). Up to `most` days are added, the most unserved first, but none whose due limits
     all miss by no more than on a day that is there. At weight 0 a day limits the next plan and costs nothing.
+    `found` is what `evaluate_year` says of this very plan, where that is known.
     """
-    found = evaluate_year(site, plan, hour_step_h=hour_step_h, unserved_usd_per_mwh=unserved_usd_per_mwh)
+    if found is None:
+        found = evaluate_year(site, plan, hour_step_h=hour_step_h, unserved_usd_per_mwh=unserved_usd_per_mwh)
     due = [name for name, short in found.short_mw.items() if _due(site, plan, found, name, short)]
     there = {day.date for day in site.days}
     missed: dict[str, dict[str, float]] = {}
@@ -200,7 +203,22 @@ def add_worst(
     if not added:
         return site
     extra = [Day(date=date, weight_days=0.0) for date in added]
-    return site.with_({"days": [day.model_dump() for day in (*site.days, *extra)]})
+    changed: dict[str, object] = {"days": [day.model_dump() for day in (*site.days, *extra)]}
+    if site.representative_days is not None:
+        changed["representative_days"] = site.representative_days.model_dump()
+    return site.with_(changed)
+
+
+def claim(found: YearEvaluation, added: Sequence[str] = ()) -> YearClaim:
+    """Return what a certificate says of the year."""
+    shortages = found.shortages
+    return YearClaim(
+        days=len(np.unique(found.hours["date"])), cost_usd_per_year=found.cost_usd_per_year,
+        unserved_heat_mwh=found.unserved_heat_mwh, unserved_power_mwh=found.unserved_power_mwh,
+        unserved_usd_per_mwh=found.unserved_usd_per_mwh, hours_short=found.hours_short,
+        short=f"{shortages[0].limit}{SEPARATOR}{shortages[0].place}" if shortages else "",
+        worst_day=found.worst_day or "", added=tuple(added),
+    )  # fmt: skip
 
 
 def serving_usd_per_year(site: Site, plan: Plan, limit: str, short_mw: float, dry_bulb_c: float) -> float:

@@ -38,7 +38,10 @@ from codesign.site import Site
 
 JSON_KEYS = [
     "site", "outcome", "reason", "plan_cost_usd_per_year", "cost_usd_per_year", "bound_usd_per_year", "gap",
-    "influenced_gap", "it_mw", "poi_peak_mw", "pue", "wue_l_per_kwh", "capex_usd_per_kw_it", "sizes",
+    "influenced_gap",
+    "year_cost_usd_per_year", "year_unserved_mwh", "year_unserved_usd_per_year", "year_hours_short",
+    "year_short", "year_worst_day", "days_added",
+    "it_mw", "poi_peak_mw", "pue", "wue_l_per_kwh", "capex_usd_per_kw_it", "sizes",
     "margins", "covered", "not_covered", "seconds", "versions",
 ]  # fmt: skip
 TOY = Path(__file__).parent.parent / "instances" / "toy_1mw"

@@ -5,6 +5,7 @@
     levels   waveforms from the schedule
     waves    storage dispatch, window rule, interconnection, contract
     money    cost from cards and hours, bound, gaps
+    year     cost and unserved energy on every day of the series, operated anew
     motion   every recorded interval integrated again, starts, disturbances, margins, heat balance
 
 Uses component physics, the plant's rates, NumPy and SciPy; loads no optimiser, no controller and no
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from codesign import folder, modes
-from codesign.auditing import hall, money, motion, paper, waves
+from codesign.auditing import hall, money, motion, paper, waves, year
 from codesign.auditing.ledger import Ledger
 from codesign.design import Audit, Breach, Design
 from codesign.errors import InputError
@@ -73,6 +74,7 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         waves.judge(ledger, the_hall, claims)
     if claims:
         money.judge(ledger, site, design)
+        year.judge(ledger, the_hall, design)
     if schedule:
         _static_margins(ledger, design)
     if schedule and claims:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from codesign import modes
-from codesign.answer import binding
+from codesign.answer import binding, short_in_year
 from codesign.design import Design, Margin, Outcome
 from codesign.reporting.text import escaped, number, quantity, share, usd, where, words, worst_of_each
 
@@ -58,6 +58,13 @@ def _facts(design: Design) -> str:
         ("Static optimum, before transients", usd(claim.plan_cost_usd_per_year)),
         ("Rounds of plan and check", str(claim.rounds)),
     ]  # fmt: skip
+    if (year := claim.year) is not None:
+        rows += [
+            (f"Cost on all {year.days} days of the year", usd(year.cost_usd_per_year)),
+            ("Bound and gap are for", "the representative days"), ("Short in the year", short_in_year(year)),
+        ]  # fmt: skip
+        if year.added:
+            rows.append(("Days added, as short before", ", ".join(year.added)))
     if plan.it_mw is not None:
         rows.append(("IT, annual mean", quantity(plan.it_mw, "mw")))
     if plan.poi_peak_mw is not None:

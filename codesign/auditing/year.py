@@ -1,0 +1,189 @@
+"""The claim of the year again: every dry bulb of the series operated anew, by a search of its own.
+
+Least power by trying every number of machines on a grid of fan speeds, refined around the best; limits state
+by state from the components. Loss and peak of the storage are those of the recorded hours, which are judged
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from codesign import climate, days
+from codesign.auditing.hall import Hall, Loops, outages
+from codesign.auditing.ledger import Ledger
+from codesign.climate import Array
+from codesign.design import Design, YearClaim
+
+GRID, REFINED = 65, 4
+ROUNDING_MW = 1e-6
+"""A shortage by no more may be rounding: an hour of it may be counted or not."""
+CENT = 0.01
+ENERGY_MWH = 1e-3
+
+
+def judge(ledger: Ledger, hall: Hall, design: Design) -> None:
+    """Judge cost, unserved energy, hours and worst day; without the claim nothing is claimed."""
+    claim = design.certificate.year
+    if claim is None:
+        return
+    if not days.covers_year(hall.site):
+        ledger.breach("year", "certificate", "a claim", "none: the series are not a whole year")
+        return
+    all_days = days.days_of_year(hall.site)
+    loops = hall.loops(hall.count["cdu"])
+    if not math.isfinite(loops.heat_kw):
+        return
+    hours = slice(0, climate.HOURS_A_DAY, hall.site.clock.hour_step_h)
+    dry_bulb, price = all_days.dry_bulb_c[:, hours], all_days.price_usd_per_mwh[:, hours]
+    each, at = np.unique(dry_bulb, return_inverse=True)
+    at = at.reshape(dry_bulb.shape)
+    weight = hall.site.clock.hour_step_h * days.DAYS_A_YEAR / len(all_days)
+    load_mw, poi_mw = _power(hall, loops, each)
+    _cost(ledger, hall, claim, weight * float((price * poi_mw[at]).sum()), float(poi_mw[at].max()))
+    heat, power, limits = _short(hall, loops, each, load_mw, poi_mw)
+    found = weight * heat[at].sum(), weight * power[at].sum()
+    for name, said, mwh in zip(
+        ("heat", "power"), (claim.unserved_heat_mwh, claim.unserved_power_mwh), found, strict=True
+    ):
+        ledger.same("year", f"unserved {name}", said, float(mwh), "MWh", ENERGY_MWH)
+    short = heat[at] + power[at]
+    low, high = (weight * int((short > least).sum()) for least in (ROUNDING_MW, 0.0))
+    if not low - 1e-9 <= claim.hours_short <= high + 1e-9:
+        ledger.breach("year", "hours short", claim.hours_short, f"{low:g} to {high:g} found again", "h")
+    _named(
+        ledger, claim, all_days.dates, weight * short.sum(axis=1), {k: v[at].sum() for k, v in limits.items()}
+    )
+    ledger.equal("year", "days", claim.days, len(all_days))
+    design_days = {day.date for day in hall.site.days if day.weight_days == 0.0}
+    if missing := [date for date in claim.added if date not in design_days]:
+        ledger.breach("year", "days added", missing[0], "a design day of the site")
+    ledger.judged.append("year: cost and unserved energy, every dry bulb operated anew")
+
+
+def _cost(ledger: Ledger, hall: Hall, claim: YearClaim, energy_usd: float, metered_mw: float) -> None:
+    """Energy and demand of the year beside the items that do not depend on the days."""
+    demand = 12 * hall.site.energy.demand_charge_usd_per_mw_month * metered_mw
+    rest = sum(i.usd_per_year for i in hall.plan.cost_items if i.name not in ("energy", "demand"))
+    ledger.same("year", "cost", claim.cost_usd_per_year, rest + energy_usd + demand, "USD/year", CENT)
+
+
+def _named(
+    ledger: Ledger, claim: YearClaim, dates: tuple[str, ...], by_day: Array, by_limit: dict[str, float]
+) -> None:
+    """The worst day and the limit named are such; of those that are equally short any may be named."""
+    for what, said, amounts in (
+        ("worst day", claim.worst_day, dict(zip(dates, by_day.tolist(), strict=True))),
+        ("short", claim.short, by_limit),
+    ):
+        most = max(amounts.values(), default=0.0)
+        if not (amounts.get(said, 0.0) >= most * (1 - 1e-6) - ENERGY_MWH if said else most <= ENERGY_MWH):
+            worst = max(amounts, key=lambda name: amounts[name]) if amounts else ""
+            ledger.breach("year", what, said, f"{worst} found again")
+
+
+def _power(hall: Hall, loops: Loops, dry_bulb_c: Array) -> tuple[Array, Array]:
+    """Return the mean power behind the transformers and at the POI by dry bulb [MW]."""
+    site, walls = hall.site, hall.count["fan_wall"]
+    water, spec = site.equipment.air_chiller.chilled_water_c, site.equipment.fan_wall
+    fan_pu = min(hall.fan_wall.required_fan_pu(hall.racks.air_kw, walls, water, spec.supply_air_max_c), 1.0)
+    fans = walls * float(hall.fan_wall.fan_power_kw(fan_pu))
+    air = hall.air_chiller.power_kw(hall.racks.air_kw + fans, hall.count["air_chiller"], water, dry_bulb_c)
+    rejected = np.array([_least_kw(hall, loops, float(c)) for c in dry_bulb_c])
+    mechanical = (loops.pump_kw + loops.fws_pump_kw + rejected + fans + air) / 1e3
+    load = hall.racks.it_mw + mechanical + float(hall.plan.hours["storage_loss_mw"][0])
+    loss = hall.transformer.loss_kw(load / site.poi.power_factor, hall.count["transformer"]) / 1e3
+    return load, load + loss
+
+
+def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: float) -> float:
+    """Return the least power of dry coolers and machines; where none will do, that of all at full load."""
+    machine, cells, machines = hall.chiller, hall.count["dry_cooler"], hall.count["chiller"]
+    heat, fws = loops.heat_kw, hall.fws_c
+    cap = float(machine.capacity_at_kw(fws, dry_bulb_c))
+    low = machine.load_min_pu * cap
+
+    def cooled(fan_pu: Array) -> Array:
+        if cells < 1:
+            return np.zeros(len(fan_pu))
+        water = loops.fws_kg_per_s / cells
+        duty = hall.dry_cooler.duty_kw(fan_pu, loops.return_c, dry_bulb_c, water, hall.density_pu)
+        return np.asarray(cells * duty)
+
+    def least(on: int, cycles: bool) -> float:
+        floor, most = (0.0, low) if cycles else (on * low, on * cap)
+        centre, half, best = 0.5, 0.5, math.inf
+        if floor > heat:
+            return best
+        for _ in range(1 + REFINED):
+            fan = np.clip(np.linspace(centre - half, centre + half, GRID), 0.0, 1.0)
+            duty = np.maximum(heat - cooled(fan), floor)
+            if cycles:
+                chilled = duty / low * machine.power_kw(low, 1, fws, dry_bulb_c)
+            else:
+                chilled = machine.power_kw(duty, on, fws, dry_bulb_c)
+            power = cells * hall.dry_cooler.fan_power_kw(fan) + chilled
+            power = np.where(duty <= most + 1e-9 * heat, power, math.inf)
+            if not np.isfinite(power).any():
+                return best
+            centre, half = float(fan[power.argmin()]), 2.0 * half / (GRID - 1)
+            best = min(best, float(power.min()))
+        return best
+
+    tried = [least(on, False) for on in range(machines + 1)]
+    tried += [least(0, True)] if machines and low > 0.0 else []
+    if math.isfinite(found := min(tried)):
+        return found
+    full = float(cooled(np.ones(1))[0])
+    chilled = min(machines * cap, max(heat - full, 0.0))
+    rest = float(machine.power_kw(chilled, machines, fws, dry_bulb_c)) if machines else 0.0
+    return cells * float(hall.dry_cooler.fan_power_kw(1.0)) + rest
+
+
+def _short(
+    hall: Hall, loops: Loops, dry_bulb_c: Array, load_mw: Array, poi_mw: Array
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Return unserved heat and power by dry bulb [MW], and each limit's shortage by its name."""
+    site, spec, count = hall.site, hall.site.equipment, hall.count
+    machine = hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb_c)
+    states = [(0, 0, "all running")]
+    states += [(0, out, place) for out, place in outages(spec.chiller.redundancy, "chiller")[1:]]
+    states += [(out, 0, place) for out, place in outages(spec.dry_cooler.redundancy, "dry cooler")[1:]]
+    rejection, air, power = dict[str, Array](), dict[str, Array](), dict[str, Array]()
+    for cells_out, machines_out, place in states:
+        cells = count["dry_cooler"] - cells_out
+        most = np.array([hall.cooler_kw(cells, 1.0, float(c), loops) for c in dry_bulb_c])
+        most = most + max(count["chiller"] - machines_out, 0) * machine
+        rejection[f"heat_rejection @ {place}"] = (loops.heat_kw - most) / 1e3
+    hours, walls = hall.plan.hours, count["fan_wall"]
+    water = spec.air_chiller.chilled_water_c
+    fan_pu = min(
+        hall.fan_wall.required_fan_pu(hall.racks.air_kw, walls, water, spec.fan_wall.supply_air_max_c), 1.0
+    )
+    coil = hall.racks.air_kw + walls * float(hall.fan_wall.fan_power_kw(fan_pu))
+    each = hall.air_chiller.capacity_at_kw(water, dry_bulb_c)
+    for out, place in outages(spec.air_chiller.redundancy, "air chiller"):
+        air[f"air_chiller_capacity @ {place}"] = (coil - (count["air_chiller"] - out) * each) / 1e3
+    power["contract @ poi"] = poi_mw - hall.value["contract"]
+    beyond = float(hours["poi_peak_mw"][0] - hours["poi_mw"][0])  # peak of jobs and storage over their mean
+    power["interconnection @ poi"] = poi_mw + beyond - site.poi.interconnection_limit_mw
+    power["hot_spot @ transformers, one out"] = load_mw - site.poi.power_factor * _carried_mva(
+        hall, dry_bulb_c
+    )
+    shortages = [
+        {name: np.maximum(mw, 0.0) for name, mw in group.items()} for group in (rejection, air, power)
+    ]
+    worst = [np.max(list(group.values()), axis=0) for group in shortages]
+    return worst[0] + worst[1], worst[2], {name: mw for group in shortages for name, mw in group.items()}
+
+
+def _carried_mva(hall: Hall, dry_bulb_c: Array) -> Array:
+    """Return what the transformers carry by dry bulb, also with one out where one is redundant."""
+    units, part = hall.count["transformer"], hall.transformer
+    limits = {0: part.hot_spot_max_c, 1: part.hot_spot_emergency_c}
+    states = outages(hall.site.equipment.transformer.redundancy, "transformer")
+    return np.array([
+        min(hall.load_limit_mva(units - out, float(c), limits[out]) for out, _ in states) for c in dry_bulb_c
+    ])  # fmt: skip
