@@ -73,7 +73,7 @@ def macro_steps(site: Site) -> int:
 
 
 def profile(job: Any, site: Site) -> Array:
-    """Return a job's level over one period in its mode, per unit of the rack's nominal power [period_s / step_s].
+    """Return a job's level over one period in its mode, per unit of nominal power [period_s / step_s].
 
     The source's bins (equal for a series, by share for named phases) are averaged over each step by overlap,
     so the mean is kept.  A measured shape is scaled to the plateau, plateau_pu, at the median of its bins.
@@ -269,7 +269,7 @@ def shifts(late_steps: float) -> tuple[float, ...]:
 
 
 def moved(values: Array, shift: float) -> Array:
-    """Return a periodic course some steps later along its last axis, averaged over each step as shapes are."""
+    """Return a periodic course some steps later (last axis), averaged over each step as shapes are."""
     whole = math.floor(shift + 1e-9)
     part = shift - whole
     now = np.roll(values, whole, axis=-1)

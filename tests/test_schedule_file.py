@@ -42,8 +42,8 @@ def drawn(seed: int) -> Records:
         locked, jitter_s = draw.random() < 0.5, 0.1 + 0.2 * draw.random()
         rows.append(
             Record(
-                "j", copy, "a.1+a.2", 'a "b", c', period_s, offset_s, offset_s % period_s, locked, jitter_s,
-                events,
+                "j", copy, "a.1+a.2", 'a "b", c', period_s, offset_s, offset_s % period_s, locked, 0.01,
+                jitter_s, events,
             )
         )  # fmt: skip
     return tuple(rows)
@@ -66,7 +66,7 @@ def test_one_record_a_copy(design: Design, records: Records) -> None:
         assert (row.pod, row.mode, row.period_s, row.offset_s) == (
             "a", assigned.mode, assigned.period_s, assigned.offset_s,
         )  # fmt: skip
-        assert (row.locked, row.jitter_s) == (job.locked, job.jitter_s)
+        assert (row.locked, row.slack_pu, row.jitter_s) == (job.locked, job.slack_pu, job.jitter_s)
         assert {event.kind: event.first_s for event in row.events} == dict(assigned.events)
         for event in row.events:
             (given,) = (each for each in job.events if each.kind == event.kind)
@@ -89,12 +89,14 @@ def test_events_start_where_iterations_do(records: Records) -> None:
                 assert (start - row.gate_tick_s) % row.period_s == pytest.approx(0, abs=1e-9)
 
 
-def test_lock_and_jitter_come_from_the_site(design: Design) -> None:
-    site = design.site.with_({"jobs.tune.locked": False, "jobs.pretrain.jitter_s": 0.25})
-    rows = files.to_records(site, design.plan)
-    assert {row.job: (row.locked, row.jitter_s) for row in rows} == {
-        "pretrain": (True, 0.25), "tune": (False, 0.0),
-    }  # fmt: skip
+def test_the_lock_is_that_of_the_copy(design: Design) -> None:
+    """One copy of a job may keep a gate that another does not."""
+    first, second, other = design.plan.schedule
+    free = replace(first, locked=False), replace(second, slack_pu=0.01, jitter_s=0.25)
+    rows = files.to_records(design.site, replace(design.plan, schedule=Schedule((*free, other))))
+    assert [(row.locked, row.slack_pu, row.jitter_s) for row in rows] == [
+        (False, 0.0, 0.0), (True, 0.01, 0.25), (True, 0.0, 0.0),
+    ]  # fmt: skip
 
 
 def test_the_pod_is_numbered_where_its_group_has_several(design: Design, tmp_path: Path) -> None:

@@ -189,10 +189,11 @@ def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Settin
         )
     result = Plan(
         outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
-        schedule=modes.as_asked(site, found.schedule), dispatch=exact.dispatch, hours=exact.hours, cost_items=exact.cost_items,
+        schedule=modes.as_asked(site, found.schedule), dispatch=exact.dispatch, hours=exact.hours,
+        cost_items=exact.cost_items,
         cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=found.model_usd,
         bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,  # rounding only
-        fixed_usd_per_year=bound.unavoidable_usd_per_year(mixing.lightest(site), settings), capex_usd=exact.capex_usd,
-        seconds=seconds,
+        fixed_usd_per_year=bound.unavoidable_usd_per_year(mixing.lightest(site), settings),
+        capex_usd=exact.capex_usd, seconds=seconds,
     )  # fmt: skip
     return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))

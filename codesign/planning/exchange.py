@@ -42,7 +42,7 @@ def schedule(site: Site) -> Schedule:
     copies.sort(key=lambda each: -swing[each[0]])
     random = np.random.default_rng(SEED)
     best, best_at = np.inf, dict.fromkeys(copies, 0)
-    for start in range(STARTS):
+    for start in range(STARTS if copies else 0):
         order = (
             copies if start == 0 else [copies[0], *random.permutation(np.array(copies[1:], object)).tolist()]
         )

@@ -271,7 +271,7 @@ def mix_usd(site: Site, mix: Mix) -> float:
 
 
 def stop_usd(running: Site) -> float:
-    """Return the annual cost of the storage that the stop of a job asks for at least, whatever the schedule."""
+    """Return the annual cost of the storage that the stop of a job asks for, whatever the schedule."""
     step, _ = smoothing.abort_step_mw(running)
     power_mw = max(step - workload.window_limit_mw(running), 0.0)
     return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)

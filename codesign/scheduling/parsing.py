@@ -184,13 +184,14 @@ _ASKED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "offset_s": (_from_zero, "a number of at least 0 [s]"),
     "gate_tick_s": (_from_zero, "a number of at least 0 [s]"),
     "jitter_s": (_from_zero, "a number of at least 0 [s]"),
+    "slack_pu": (_from_zero, "a number of at least 0 [per unit of the mean step]"),
     "first_s": (_from_zero, "a number of at least 0 [s]"),
     "events": (lambda value: isinstance(value, list), "a list"),
 }  # fmt: skip
 
 _CELLS: Mapping[str, Callable[[str], Any]] = {
     "copy": int, "locked": lambda entry: {"true": True, "false": False}[entry],
-    **{name: float for name in _ASKED if name.endswith("_s")},
+    **{name: float for name in _ASKED if name.endswith(("_s", "_pu"))},
 }  # fmt: skip
 
 

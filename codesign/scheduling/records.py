@@ -38,6 +38,7 @@ class Record:
     offset_s: float
     gate_tick_s: float
     locked: bool
+    slack_pu: float
     jitter_s: float
     events: tuple[EventRecord, ...]
 
@@ -81,7 +82,8 @@ def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
             Record(
                 job=assigned.job, copy=assigned.copy, pod=packing.label(site, stand), mode=assigned.mode,
                 period_s=assigned.period_s, offset_s=assigned.offset_s,
-                gate_tick_s=assigned.offset_s % assigned.period_s, locked=job.locked, jitter_s=job.jitter_s,
+                gate_tick_s=assigned.offset_s % assigned.period_s, locked=assigned.locked,
+                slack_pu=assigned.slack_pu, jitter_s=assigned.jitter_s,
                 events=tuple(
                     EventRecord(kind, starts[kind], kinds[kind].interval_s, kinds[kind].duration_s)
                     for kind in sorted(kinds)
