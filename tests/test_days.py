@@ -253,7 +253,7 @@ def test_on_its_own_days_a_plan_costs_what_it_costs(stored: Design) -> None:
     assert [item.name for item in found.cost_items] == [item.name for item in stored.plan.cost_items]
     for name, column in stored.plan.hours.items():
         if column.dtype.kind == "f":
-            assert found.hours[name] == pytest.approx(column, rel=1e-9, abs=1e-12)
+            assert found.hours[name] == pytest.approx(column, rel=1e-6, abs=1e-9)
         else:
             assert found.hours[name].tolist() == column.tolist()
     assert (found.unserved_usd_per_year, found.hours_short, found.worst_day) == (0.0, 0.0, None)

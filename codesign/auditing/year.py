@@ -91,55 +91,52 @@ def _power(hall: Hall, loops: Loops, dry_bulb_c: Array) -> tuple[Array, Array]:
     fan_pu = min(hall.fan_wall.required_fan_pu(hall.racks.air_kw, walls, water, spec.supply_air_max_c), 1.0)
     fans = walls * float(hall.fan_wall.fan_power_kw(fan_pu))
     air = hall.air_chiller.power_kw(hall.racks.air_kw + fans, hall.count["air_chiller"], water, dry_bulb_c)
-    rejected = np.array([_least_kw(hall, loops, float(c)) for c in dry_bulb_c])
+    rejected = _least_kw(hall, loops, dry_bulb_c)
     mechanical = (loops.pump_kw + loops.fws_pump_kw + rejected + fans + air) / 1e3
     load = hall.racks.it_mw + mechanical + float(hall.plan.hours["storage_loss_mw"][0])
     loss = hall.transformer.loss_kw(load / site.poi.power_factor, hall.count["transformer"]) / 1e3
     return load, load + loss
 
 
-def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: float) -> float:
+def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: Array) -> Array:
     """Return the least power of dry coolers and machines; where none will do, that of all at full load."""
     machine, cells, machines = hall.chiller, hall.count["dry_cooler"], hall.count["chiller"]
-    heat, fws = loops.heat_kw, hall.fws_c
-    cap = float(machine.capacity_at_kw(fws, dry_bulb_c))
+    heat, fws, air_c = loops.heat_kw, hall.fws_c, dry_bulb_c[:, np.newaxis]
+    cap = machine.capacity_at_kw(fws, air_c) * np.ones_like(air_c)
     low = machine.load_min_pu * cap
 
     def cooled(fan_pu: Array) -> Array:
         if cells < 1:
-            return np.zeros(len(fan_pu))
+            return np.zeros(fan_pu.shape)
         water = loops.fws_kg_per_s / cells
-        duty = hall.dry_cooler.duty_kw(fan_pu, loops.return_c, dry_bulb_c, water, hall.density_pu)
+        duty = hall.dry_cooler.duty_kw(fan_pu, loops.return_c, air_c, water, hall.density_pu)
         return np.asarray(cells * duty)
 
-    def least(on: int, cycles: bool) -> float:
-        floor, most = (0.0, low) if cycles else (on * low, on * cap)
-        centre, half, best = 0.5, 0.5, math.inf
-        if floor > heat:
-            return best
+    def least(on: int, cycles: bool) -> Array:
+        """The optimum with machines on; full speed does if any does, and is on the grid."""
+        floor, most = (0.0 * low, low) if cycles else (on * low, on * cap)
+        centre, half = np.full_like(air_c, 0.5), 0.5
         for _ in range(1 + REFINED):
-            fan = np.clip(np.linspace(centre - half, centre + half, GRID), 0.0, 1.0)
+            fan = np.clip(centre + half * np.linspace(-1.0, 1.0, GRID), 0.0, 1.0)
             duty = np.maximum(heat - cooled(fan), floor)
             if cycles:
-                chilled = duty / low * machine.power_kw(low, 1, fws, dry_bulb_c)
+                chilled = duty / low * machine.power_kw(low, 1, fws, air_c)
             else:
-                chilled = machine.power_kw(duty, on, fws, dry_bulb_c)
+                chilled = machine.power_kw(duty, on, fws, air_c)
             power = cells * hall.dry_cooler.fan_power_kw(fan) + chilled
-            power = np.where(duty <= most + 1e-9 * heat, power, math.inf)
-            if not np.isfinite(power).any():
-                return best
-            centre, half = float(fan[power.argmin()]), 2.0 * half / (GRID - 1)
-            best = min(best, float(power.min()))
-        return best
+            power = np.where((duty <= most + 1e-9 * heat) & (floor <= heat), power, math.inf)
+            at = power.argmin(axis=1)[:, np.newaxis]
+            centre, half = np.take_along_axis(fan, at, axis=1), 2.0 * half / (GRID - 1)
+        return np.take_along_axis(power, at, axis=1)[:, 0]
 
     tried = [least(on, False) for on in range(machines + 1)]
-    tried += [least(0, True)] if machines and low > 0.0 else []
-    if math.isfinite(found := min(tried)):
-        return found
-    full = float(cooled(np.ones(1))[0])
-    chilled = min(machines * cap, max(heat - full, 0.0))
-    rest = float(machine.power_kw(chilled, machines, fws, dry_bulb_c)) if machines else 0.0
-    return cells * float(hall.dry_cooler.fan_power_kw(1.0)) + rest
+    tried += [least(0, True)] if machines and machine.load_min_pu > 0.0 else []
+    found, full = np.min(tried, axis=0), cooled(np.ones_like(air_c))
+    chilled = np.minimum(machines * cap, np.maximum(heat - full, 0.0))
+    rest = machine.power_kw(chilled, machines, fws, air_c) if machines else 0.0 * chilled
+    return np.where(
+        np.isfinite(found), found, cells * hall.dry_cooler.fan_power_kw(1.0) + np.asarray(rest)[:, 0]
+    )
 
 
 def _short(
