@@ -157,11 +157,21 @@ class Schedule(tuple[Assignment, ...]):
     def __new__(cls, assignments: Iterable[Assignment] = ()) -> Self:
         return super().__new__(cls, assignments)
 
+    def one_away(self) -> tuple[tuple[Assignment, Schedule], ...]:
+        """Return each job copy with the schedule without it; copies in the same place once."""
+        found: dict[Any, tuple[Assignment, Schedule]] = {}
+        for index, row in enumerate(self):
+            key = (row.job, row.mode, row.offset_s, row.events, row.pod)
+            found.setdefault(key, (row, Schedule((*self[:index], *self[index + 1 :]))))
+        return tuple(found.values())
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row a job copy."""
         import pandas as pd
 
-        columns = ("job", "copy", "pod", "mode", "period_s", "offset_s", "events")
+        columns = (
+            "job", "copy", "pod", "mode", "locked", "slack_pu", "jitter_s", "period_s", "offset_s", "events",
+        )  # fmt: skip
         return pd.DataFrame([[getattr(row, name) for name in columns] for row in self], columns=list(columns))
 
 

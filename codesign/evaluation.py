@@ -23,6 +23,7 @@ from codesign.sizing import COMPONENT, card_of
 MONTHS = 12
 RESIDUE = 1e-7
 """A margin that misses by no more, in its own unit, is rounding and taken as zero."""
+ABSENT = "poi_window_one_away"
 REDUNDANT = "n+1"
 HOT_SPOT = "transformers, one out"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
@@ -100,6 +101,8 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
+    if site.poi.one_job_absent and not any(m.limit == "poi_window" and m.margin < -RESIDUE for m in found):
+        found = (*found, *_absent(site, sizes, schedule))
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
     return Evaluation(
         sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins
@@ -115,6 +118,27 @@ def _storage(
     if free.peak_mw + other_mw <= site.poi.interconnection_limit_mw:
         return free
     return dispatch(site, schedule, power.card, power.value, energy.value, other_mw)
+
+
+def _absent(site: Site, sizes: Mapping[str, Size], schedule: Schedule) -> list[Margin]:
+    """Return the window rule's margin while one copy is away and the storage is dispatched for the rest."""
+    power, energy, made = sizes["storage_power"], sizes["storage_energy"], []
+    for row, rest in schedule.one_away():
+        widest, at_s = absent_window_mw(site, rest, power.card, power.value, energy.value)
+        spare = workload.window_limit_mw(site) - widest
+        made.append(
+            Margin(ABSENT, "static", f"poi, {row.job} {row.copy} away", at_s, spare, "mw", "waveform")
+        )
+    return made
+
+
+@lru_cache(maxsize=1024)
+def absent_window_mw(
+    site: Site, rest: Schedule, card: str | None, power_mw: float, energy_mwh: float
+) -> tuple[float, float]:
+    """Return `smoothing.least_window_mw` for the copies that are left, kept."""
+    part = catalogue.build(site, "storage", card) if card else None
+    return smoothing.least_window_mw(site, rest, part, power_mw, energy_mwh)
 
 
 @lru_cache(maxsize=64)

@@ -41,6 +41,7 @@ H_PER_YEAR = 8760.0
 TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
 """Tolerance and method of the dispatch, in turn: the simplex method gives up on a few at the tightest."""
 
+COARSE = ((1e-8, "highs"), (1e-8, "highs-ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
 OWN_STEPS = 3000
@@ -115,6 +116,20 @@ def abort_step_mw(site: Site) -> tuple[float, str]:
     return fall[worst], worst
 
 
+def least_window_mw(
+    site: Site, schedule: workload.Schedule, card: Storage | None, power_mw: float, energy_mwh: float
+) -> tuple[float, float]:
+    """Return the window range that a storage leaves of a schedule, and when.
+
+    As narrow as it can where the range is above the limit; below it the dispatch minds its losses.
+    """
+    found = dispatch(
+        site, streams(site, schedule), card, power_mw=power_mw, energy_mwh=energy_mwh, other_mw=-np.inf,
+        tolerances=COARSE,
+    )  # fmt: skip
+    return found.window_mw, found.window_time_s
+
+
 def dispatch(
     site: Site,
     parts: tuple[Stream, ...],
@@ -123,6 +138,7 @@ def dispatch(
     power_mw: float,
     energy_mwh: float,
     other_mw: float,
+    tolerances: Sequence[tuple[float, str]] = TOLERANCES,
 ) -> Dispatch:
     """Return the dispatch with the least excess, then the least loss, then the least energy stored.
 
@@ -139,7 +155,7 @@ def dispatch(
         The programme could not be solved (it is elastic, so always feasible).
     """
     lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
-    for tolerance, method in TOLERANCES:
+    for tolerance, method in tolerances:
         with spent("dispatch"):
             answer = linprog(
                 lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),

@@ -12,7 +12,7 @@ import pytest
 from tiny import random_site
 
 import codesign
-from codesign import catalogue, smoothing, workload
+from codesign import catalogue, evaluation, smoothing, workload
 from codesign.design import Schedule, Setting
 from codesign.planning import abort, attempt, exchange, split
 from codesign.site import Site
@@ -141,3 +141,45 @@ def test_master_has_only_rows_that_a_bound_may_be_read_from() -> None:
     site = random_site(1)
     run = attempt.Run(site, Setting(34.0, 4.0), {}, 1e-4, time.perf_counter() + 60, False, None, None)
     assert bound_rows_only(split.master(site, run.setting, {}, attempt.Points()).rows)
+
+
+def opposed(**poi: object) -> Site:
+    """Two equal jobs that cancel each other where they are half a period apart."""
+    halves = [{"name": "up", "share": 0.5, "level_pu": 1.0}, {"name": "down", "share": 0.5, "level_pu": 0.1}]
+    job = {"count": 2, "racks": 3, "period_s": 20.0, "phases": halves}
+    changes = {
+        "jobs": {"pair": job}, "clock.cycle_s": 20.0, "poi.allocated_share": 0.02,
+        "equipment.storage.power_mw": [0.1, 0.22, 0.3],
+        "equipment.storage.energy_mwh": [0.0003, 0.0008, 0.0022, 0.004],
+        **{f"poi.{key}": value for key, value in poi.items()},
+    }  # fmt: skip
+    return random_site(0).with_(changes)
+
+
+@pytest.mark.parametrize("method", ["joint", "split"])
+def test_a_cancellation_must_hold_while_one_job_is_away(method: str) -> None:
+    """Together the two need no storage beyond the stop of a job; alone each swings by 0.34 MW."""
+    both = codesign.plan(opposed().with_({"solver.method": method}), gap=1e-6)
+    site = opposed(one_job_absent=True).with_({"solver.method": method})
+    plan = codesign.plan(site, gap=1e-6)
+    assert both.solved
+    assert plan.solved
+    assert both.setting is not None
+    names = [
+        row.place
+        for row in evaluation.evaluate(site, both.setting, both.sizes, both.schedule).broken
+        if row.limit == evaluation.ABSENT
+    ]
+    assert names == ["poi, pair 0 away", "poi, pair 1 away"]
+    larger = [plan.sizes[name].value > both.sizes[name].value for name in ("storage_power", "storage_energy")]
+    assert any(larger)
+    assert plan.setting is not None
+    assert not evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule).broken
+
+
+def test_a_schedule_without_one_copy_is_counted_once_a_place() -> None:
+    site = codesign.load(HALL)
+    schedule = exchange.schedule(site)
+    away = schedule.one_away()
+    assert all(len(rest) == len(schedule) - 1 and row not in rest for row, rest in away)
+    assert len(away) == len({(row.job, row.offset_s, row.events) for row in schedule})

@@ -7,15 +7,16 @@ difference for itself.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from codesign import catalogue, workload
+from codesign import catalogue, smoothing, workload
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import Wave, power_mw
-from codesign.design import Plan
+from codesign.design import Plan, Table
 from codesign.site import Site
 
 S_PER_H = 3600.0
@@ -70,21 +71,48 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     if nets is None:
         return
     limit = workload.window_limit_mw(site)
-    filtered = [high_passed(net, site) for net in nets]
-    widest = 0.0
-    for lag in range(1, math.floor(site.poi.window_s / site.clock.step_s + 1e-9) + 1):
-        for sign in (1.0, -1.0):
-            change = sum(
-                _worst(sign * (np.roll(y, -lag) - y), stream)
-                for y, stream in zip(filtered, found, strict=True)
-            )
-            widest = max(widest, float(np.max(change)))
-    ledger.most("poi_window", "poi", widest, limit, "MW", 1e-6)
+    ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
     _abort(ledger, hall, limit)
+    _one_away(ledger, hall, limit)
     ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
     if claims:
         highest = float(np.max(sum(_worst(net, stream) for net, stream in zip(nets, found, strict=True))))
         _poi(ledger, hall, highest)
+
+
+def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
+    """With any one copy away there is a dispatch of the same storage: made anew here, then judged."""
+    if not hall.site.poi.one_job_absent:
+        return
+    power, energy = hall.value["storage_power"], hall.value["storage_energy"]
+    for row, rest in hall.plan.schedule.one_away():
+        found = smoothing.dispatch(
+            hall.site, smoothing.streams(hall.site, rest), hall.storage, power_mw=power, energy_mwh=energy,
+            other_mw=-math.inf, tolerances=smoothing.COARSE,
+        )  # fmt: skip
+        columns = {"charge_mw": found.charge_mw, "discharge_mw": found.discharge_mw, "soc_mwh": found.soc_mwh}
+        for name, (charge, discharge) in found.shares.items():
+            columns |= {f"charge_mw.{name}": charge, f"discharge_mw.{name}": discharge}
+        time_s = hall.site.clock.step_s * np.arange(len(found.charge_mw))
+        other = copy(hall)
+        other.plan = replace(hall.plan, schedule=rest, dispatch=Table({"time_s": time_s, **columns}))
+        parts = streams(hall.site, other.plan)
+        nets = _nets(ledger, other.plan, parts) if _dispatched(ledger, other) else None
+        if nets is not None:
+            place = f"poi, {row.job} {row.copy} away"
+            ledger.most("poi_window_one_away", place, _widest(hall.site, parts, nets), limit, "MW", 1e-6)
+
+
+def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> float:
+    """Return the widest lagged difference behind the high-pass, every stream at its worst shift."""
+    filtered, widest = [high_passed(net, site) for net in nets], 0.0
+    for lag in range(1, math.floor(site.poi.window_s / site.clock.step_s + 1e-9) + 1):
+        for sign in (1.0, -1.0):
+            change = sum(
+                _worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)
+            )
+            widest = max(widest, float(np.max(change)))
+    return widest
 
 
 def _abort(ledger: Ledger, hall: Hall, window_mw: float) -> None:

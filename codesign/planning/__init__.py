@@ -135,7 +135,7 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
             break
         found.relaxation_feasible = True
         sizes, schedule = joint.read(model, answer), joint.read_schedule(model, answer)
-        if given is None and _shifts(run.site):
+        if given is None and _for_given(run.site):
             given, start = schedule, None
             continue
         exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
@@ -155,9 +155,9 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         found.bound_usd = min(found.bound_usd, setting_bound)
 
 
-def _shifts(site: Site) -> bool:
-    """Whether any job can move against its place: jitter, or no lock."""
-    return any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
+def _for_given(site: Site) -> bool:
+    """Whether storage is sized for a schedule that is given: jitter, jobs without a lock, or one away."""
+    return site.poi.one_job_absent or any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
 
 
 def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],

@@ -17,6 +17,7 @@ LIMITS = {
     "contract_max": "poi.contract_max_mw is below the least metered peak",
     "interconnection": "poi.interconnection_limit_mw is below the least instantaneous peak",
     "poi_window": "the POI window rule cannot be kept with the storage and offsets on offer",
+    "also_window": "the storage on offer cannot keep the window rule with one job copy away",
     "hot_spot": "no transformer on offer carries the load with one unit out",
     "cdu_flow": "no CDU flow on offer feeds the racks with one CDU out",
     "cdu_duty": "no number of CDUs on offer holds the TCS supply with one CDU out",

@@ -51,6 +51,9 @@ def build(
     rows = _named(site, setting)
     offsets = schedule.plan(rows, site, given)
     fast = storage.plan(rows, site, offsets, fixed, given)
+    if given is not None and site.poi.one_job_absent:
+        for _, rest in given.one_away():
+            storage.also(rows, site, rest, fast)
     return _assembled(site, setting, fixed, rows, points, fast, offsets, given)
 
 

@@ -35,6 +35,8 @@ PEAK_USD_PER_MW = 1.0
 ROOM = 1e-8
 """The storage asked for is larger than its programme says by this, relatively: rows hold to a tolerance."""
 MOST_ROUNDS = 6
+MOST_COURSES = 3
+"""Courses without one copy that are added to the storage programme at a time."""
 SHARP = 0.05
 """Curves are sharp enough where exact and model cost differ by less than this share of the gap allowed."""
 
@@ -148,9 +150,34 @@ def master(site: Site, setting: Setting, fixed: dict[str, object], points: Point
 
 
 def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
-    """Return the storage of least annual cost that keeps the window rule and takes in the stop of a job."""
+    """Return the storage of least annual cost that a schedule needs, with any one copy away if asked for."""
+    kept: list[Schedule] = []
+    while True:
+        need = _stored(run, schedule, kept, found)
+        new = [] if need is None else _too_wide(run.site, schedule, need, kept)
+        if not new:
+            return need
+        kept += new
+
+
+def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedule]) -> list[Schedule]:
+    """Return the courses without one copy that the storage does not hold, the worst of those not yet kept."""
+    if not site.poi.one_job_absent:
+        return []
+    limit, wide = workload.window_limit_mw(site), []
+    for _, rest in schedule.one_away():
+        widest, _ = evaluation.absent_window_mw(site, rest, need.card, need.power_mw, need.energy_mwh)
+        if widest > limit + evaluation.RESIDUE and rest not in kept:
+            wide.append((widest, rest))
+    return [rest for _, rest in sorted(wide, key=lambda each: -each[0])[:MOST_COURSES]]
+
+
+def _stored(run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found) -> Need | None:
+    """Return the storage that keeps the window rule on all courses and takes in the stop of a job."""
     site, rows = run.site, Rows(f"{run.site.name}, storage")
     fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), run.fixed, schedule)
+    for rest in kept:
+        storage.also(rows, site, rest, fast)
     rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()

@@ -53,6 +53,20 @@ def plan(
     return FastStorage(menu.picks, power, energy, loss, peak)
 
 
+@spent("build")
+def also(rows: Rows, site: Site, schedule: Schedule, fast: FastStorage) -> None:
+    """Add a further course on which the same storage must keep the window rule, dispatched for it."""
+    parts = smoothing.streams(site, schedule)
+    cards = [card for card in fast.power_mw if card is not None]
+    if any(part.shift_steps != 0 for part in parts):
+        peak = rows.amount("also_peak_mw", None)
+        _by_streams(rows, site, parts, cards, fast.power_mw, fast.energy_mwh, peak)
+        return
+    load = [float(p) for p in parts[0].power_mw]
+    net, _ = _dispatch(rows, site, load, cards, fast.power_mw, fast.energy_mwh, rows.inner, "also")
+    _window(rows, site, _filtered(rows, site, net, rows.inner, "also_filter"), rows.inner, "also_window")
+
+
 def without_dispatch(
     rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float
 ) -> FastStorage:
@@ -133,13 +147,13 @@ def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> li
     return net
 
 
-def _window(rows: Rows, site: Site, y: list[Any], add: Any) -> None:
+def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_window") -> None:
     """All lags within the rule's window."""
     limit, steps = workload.window_limit_mw(site), len(y)
     for lag in range(1, workload.window_steps(site) + 1):
         for k in range(steps):
             change = y[(k + lag) % steps] - y[k]
-            add("poi_window", (-limit, change, limit))
+            add(name, (-limit, change, limit))
 
 
 def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str],

@@ -40,7 +40,8 @@ class Part:
 
 PARTS = {
     "poi": Part(
-        "Grid, POI", "power", ("contract",), ("contract", "contract_max", "interconnection", "poi_window")
+        "Grid, POI", "power", ("contract",), ("contract", "contract_max", "interconnection", "poi_window",
+                                             "poi_window_one_away")
     ),
     "transformer": Part("Transformers", "power", ("transformer",), ("hot_spot",)),
     "storage": Part(
