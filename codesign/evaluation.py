@@ -23,7 +23,7 @@ from codesign.sizing import COMPONENT, card_of
 MONTHS = 12
 RESIDUE = 1e-7
 """A margin that misses by no more, in its own unit, is rounding and taken as zero."""
-ABSENT = "poi_window_one_away"
+ONE_AWAY, AWAY = "poi_window_one_away", "away"
 REDUNDANT = "n+1"
 HOT_SPOT = "transformers, one out"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
@@ -90,23 +90,25 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
     })  # fmt: skip
     items, capex = costs(site, sizes, table)
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s
-    dispatch = Table({
+    columns = {
         "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw,
         "soc_mwh": fast.soc_mwh,
         **{f"charge_mw.{name}": charge for name, (charge, _) in fast.shares.items()},
         **{f"discharge_mw.{name}": discharge for name, (_, discharge) in fast.shares.items()},
-    })  # fmt: skip
+    }  # fmt: skip
     found = (
         *steady.heat_path_margins(site, setting, sizes, rejection),
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
-    if site.poi.one_job_absent and not any(m.limit == "poi_window" and m.margin < -RESIDUE for m in found):
-        found = (*found, *_absent(site, sizes, schedule))
+    if site.poi.one_job_absent and fast.window_mw <= workload.window_limit_mw(site) + RESIDUE:
+        margins_away, more = _away(site, sizes, schedule)
+        found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
     return Evaluation(
-        sizes=sizes, dispatch=dispatch, hours=table, cost_items=items, capex_usd=capex, margins=margins
-    )
+        sizes=sizes, dispatch=Table(columns), hours=table, cost_items=items, capex_usd=capex,
+        margins=margins,
+    )  # fmt: skip
 
 
 def _storage(
@@ -120,41 +122,49 @@ def _storage(
     return dispatch(site, schedule, power.card, power.value, energy.value, other_mw)
 
 
-def _absent(site: Site, sizes: Mapping[str, Size], schedule: Schedule) -> list[Margin]:
-    """Return the window rule's margin while one copy is away and the storage is dispatched for the rest."""
-    power, energy, made = sizes["storage_power"], sizes["storage_energy"], []
+def _away(
+    site: Site, sizes: Mapping[str, Size], schedule: Schedule
+) -> tuple[list[Margin], dict[str, np.ndarray]]:
+    """Return the window rule's margin while one copy is away, and what each stream's storage does then.
+
+    Columns AWAY JOB COPY.STREAM, charge less discharge.
+    """
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    margins, columns = [], {}
     for row, rest in schedule.one_away():
-        widest, at_s = absent_window_mw(site, rest, power.card, power.value, energy.value)
-        spare = workload.window_limit_mw(site) - widest
-        made.append(
-            Margin(ABSENT, "static", f"poi, {row.job} {row.copy} away", at_s, spare, "mw", "waveform")
-        )
-    return made
+        best = dispatch(site, rest, power.card, power.value, energy.value, coarse=True)
+        spare = workload.window_limit_mw(site) - best.window_mw
+        place = f"poi, {row.job} {row.copy} away"
+        margins.append(Margin(ONE_AWAY, "static", place, best.window_time_s, spare, "mw", "waveform"))
+        shares = best.shares or {"locked": (best.charge_mw, best.discharge_mw)}
+        for name, (charge, discharge) in shares.items():
+            columns[f"{AWAY} {row.job} {row.copy}.{name}"] = charge - discharge
+    return margins, columns
 
 
-@lru_cache(maxsize=1024)
-def absent_window_mw(
-    site: Site, rest: Schedule, card: str | None, power_mw: float, energy_mwh: float
-) -> tuple[float, float]:
-    """Return `smoothing.least_window_mw` for the copies that are left, kept."""
-    part = catalogue.build(site, "storage", card) if card else None
-    return smoothing.least_window_mw(site, rest, part, power_mw, energy_mwh)
-
-
-@lru_cache(maxsize=64)
 def dispatch(
-    site: Site,
-    schedule: Schedule,
-    card: str | None,
-    power_mw: float,
-    energy_mwh: float,
-    other_mw: float = -math.inf,
-) -> smoothing.Dispatch:
-    """Return `smoothing.dispatch` for a schedule, kept: it does not depend on the other sizes."""
+    site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float,
+    other_mw: float = -math.inf, *, coarse: bool = False,
+) -> smoothing.Dispatch:  # fmt: skip
+    """Return `smoothing.dispatch` for a schedule, kept: it does not depend on other sizes or on the days."""
+    return _dispatched(_without_days(site), schedule, card, power_mw, energy_mwh, other_mw, coarse)
+
+
+@lru_cache(maxsize=128)
+def _dispatched(
+    site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float, other_mw: float,
+    coarse: bool,
+) -> smoothing.Dispatch:  # fmt: skip
     return smoothing.dispatch(
         site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
         power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
+        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _without_days(site: Site) -> Site:
+    return type(site).model_construct(**{**dict(site), "days": (), "representative_days": None})
 
 
 def annuity(rate: float, years: float) -> float:
@@ -240,8 +250,9 @@ def hot_spot_spare_mva(site: Site, sizes: Mapping[str, Size], hours: Table) -> n
     """Return the apparent power to spare by hour, one transformer out."""
     part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = int(sizes["transformer"].count or 0)
-    allowed = [transformer_allowed_pu(site, part, units, float(ambient)) for ambient in hours["dry_bulb_c"]]
-    return np.asarray(units * part.rating_mva * np.array(allowed) - transformer_mva(site, hours))
+    ambient, at = np.unique(hours["dry_bulb_c"], return_inverse=True)
+    allowed = np.array([transformer_allowed_pu(site, part, units, float(each)) for each in ambient])[at]
+    return np.asarray(units * part.rating_mva * allowed - transformer_mva(site, hours))
 
 
 def _electrical_margins(

@@ -116,20 +116,6 @@ def abort_step_mw(site: Site) -> tuple[float, str]:
     return fall[worst], worst
 
 
-def least_window_mw(
-    site: Site, schedule: workload.Schedule, card: Storage | None, power_mw: float, energy_mwh: float
-) -> tuple[float, float]:
-    """Return the window range that a storage leaves of a schedule, and when.
-
-    As narrow as it can where the range is above the limit; below it the dispatch minds its losses.
-    """
-    found = dispatch(
-        site, streams(site, schedule), card, power_mw=power_mw, energy_mwh=energy_mwh, other_mw=-np.inf,
-        tolerances=COARSE,
-    )  # fmt: skip
-    return found.window_mw, found.window_time_s
-
-
 def dispatch(
     site: Site,
     parts: tuple[Stream, ...],

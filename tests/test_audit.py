@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from test_design import shuffle
-from tiny import random_site
+from tiny import opposed, random_site
 
 import codesign
 from codesign import evaluation, workload
@@ -335,10 +335,10 @@ def test_the_audit_loads_no_optimiser(stored: Path) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(stored)], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 5])
-def test_plans_of_random_sites_are_found_again(seed: int) -> None:
-    """Every static limit, duty, power and cost of a plan: unlocked jobs, steady ones, jitter."""
-    site = random_site(seed)
+@pytest.mark.parametrize("seed", [0, 2, 5, None])
+def test_plans_of_random_sites_are_found_again(seed: int | None) -> None:
+    """Every static limit, duty, power and cost: unlocked jobs, steady ones, jitter; one of two jobs away."""
+    site = opposed(one_job_absent=True) if seed is None else random_site(seed)
     plan = codesign.plan(site)
     exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
     claim = Certificate(
@@ -348,7 +348,10 @@ def test_plans_of_random_sites_are_found_again(seed: int) -> None:
         cost_share_by_grade=share_by_grade(plan.cost_items), site_digest=site.digest,
         cards_digest=site.cards_digest,
     )  # fmt: skip
-    verdict = codesign.audit(
-        Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
-    )
+    design = Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
+    verdict = codesign.audit(design)
     assert limits(verdict) == {"scenario", "outcome"}, str(verdict)
+    if seed is None:
+        fewer = Table({name: each for name, each in plan.dispatch.items() if not name.startswith("away ")})
+        verdict = codesign.audit(replace(design, plan=replace(plan, dispatch=fewer)))
+        assert "poi_window_one_away" in limits(verdict)

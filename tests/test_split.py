@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import random_site
+from tiny import opposed, random_site
 
 import codesign
 from codesign import catalogue, evaluation, smoothing, workload
@@ -143,19 +143,6 @@ def test_master_has_only_rows_that_a_bound_may_be_read_from() -> None:
     assert bound_rows_only(split.master(site, run.setting, {}, attempt.Points()).rows)
 
 
-def opposed(**poi: object) -> Site:
-    """Two equal jobs that cancel each other where they are half a period apart."""
-    halves = [{"name": "up", "share": 0.5, "level_pu": 1.0}, {"name": "down", "share": 0.5, "level_pu": 0.1}]
-    job = {"count": 2, "racks": 3, "period_s": 20.0, "phases": halves}
-    changes = {
-        "jobs": {"pair": job}, "clock.cycle_s": 20.0, "poi.allocated_share": 0.02,
-        "equipment.storage.power_mw": [0.1, 0.22, 0.3],
-        "equipment.storage.energy_mwh": [0.0003, 0.0008, 0.0022, 0.004],
-        **{f"poi.{key}": value for key, value in poi.items()},
-    }  # fmt: skip
-    return random_site(0).with_(changes)
-
-
 @pytest.mark.parametrize("method", ["joint", "split"])
 def test_a_cancellation_must_hold_while_one_job_is_away(method: str) -> None:
     """Together the two need no storage beyond the stop of a job; alone each swings by 0.34 MW."""
@@ -168,7 +155,7 @@ def test_a_cancellation_must_hold_while_one_job_is_away(method: str) -> None:
     names = [
         row.place
         for row in evaluation.evaluate(site, both.setting, both.sizes, both.schedule).broken
-        if row.limit == evaluation.ABSENT
+        if row.limit == evaluation.ONE_AWAY
     ]
     assert names == ["poi, pair 0 away", "poi, pair 1 away"]
     larger = [plan.sizes[name].value > both.sizes[name].value for name in ("storage_power", "storage_energy")]

@@ -30,7 +30,8 @@ def random_site(seed: int) -> codesign.Site:
             {"name": "compute", "share": 0.6, "level_pu": 1.0},
             {"name": "communicate", "share": 0.4, "level_pu": levels[1]},
         ],
-        "jobs.tune.jitter_s": draw.choice((0.7, 2.0, 2.5)) if kind == "jitter" else 0.0, "jobs.tune.locked": kind != "unlocked",
+        "jobs.tune.jitter_s": draw.choice((0.7, 2.0, 2.5)) if kind == "jitter" else 0.0,
+        "jobs.tune.locked": kind != "unlocked",
         "poi.allocated_share": round(draw.uniform(0.018, 0.04), 4),
         "energy.demand_charge_usd_per_mw_month": draw.choice((2000, 8000, 14000)),
         "equipment.cooling.fws_supply_c": [draw.choice((32, 34, 36))],
@@ -43,3 +44,16 @@ def random_site(seed: int) -> codesign.Site:
         "equipment.storage.cards": ["supercap-row"],
     }  # fmt: skip
     return codesign.load(TOY).with_(changes)
+
+
+def opposed(**poi: object) -> codesign.Site:
+    """Two equal jobs that cancel each other where they are half a period apart."""
+    halves = [{"name": "up", "share": 0.5, "level_pu": 1.0}, {"name": "down", "share": 0.5, "level_pu": 0.1}]
+    job = {"count": 2, "racks": 3, "period_s": 20.0, "phases": halves}
+    changes = {
+        "jobs": {"pair": job}, "clock.cycle_s": 20.0, "poi.allocated_share": 0.02,
+        "equipment.storage.power_mw": [0.1, 0.22, 0.3],
+        "equipment.storage.energy_mwh": [0.0003, 0.0008, 0.0022, 0.004],
+        **{f"poi.{key}": value for key, value in poi.items()},
+    }  # fmt: skip
+    return random_site(0).with_(changes)

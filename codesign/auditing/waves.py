@@ -7,16 +7,15 @@ difference for itself.
 from __future__ import annotations
 
 import math
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from codesign import catalogue, smoothing, workload
+from codesign import catalogue, workload
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import Wave, power_mw
-from codesign.design import Plan, Table
+from codesign.design import Plan
 from codesign.site import Site
 
 S_PER_H = 3600.0
@@ -81,26 +80,39 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
 
 
 def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
-    """With any one copy away there is a dispatch of the same storage: made anew here, then judged."""
+    """With any one copy away, the recorded shares of the storage are possible and keep the window rule."""
     if not hall.site.poi.one_job_absent:
         return
-    power, energy = hall.value["storage_power"], hall.value["storage_energy"]
     for row, rest in hall.plan.schedule.one_away():
-        found = smoothing.dispatch(
-            hall.site, smoothing.streams(hall.site, rest), hall.storage, power_mw=power, energy_mwh=energy,
-            other_mw=-math.inf, tolerances=smoothing.COARSE,
-        )  # fmt: skip
-        columns = {"charge_mw": found.charge_mw, "discharge_mw": found.discharge_mw, "soc_mwh": found.soc_mwh}
-        for name, (charge, discharge) in found.shares.items():
-            columns |= {f"charge_mw.{name}": charge, f"discharge_mw.{name}": discharge}
-        time_s = hall.site.clock.step_s * np.arange(len(found.charge_mw))
-        other = copy(hall)
-        other.plan = replace(hall.plan, schedule=rest, dispatch=Table({"time_s": time_s, **columns}))
-        parts = streams(hall.site, other.plan)
-        nets = _nets(ledger, other.plan, parts) if _dispatched(ledger, other) else None
-        if nets is not None:
-            place = f"poi, {row.job} {row.copy} away"
-            ledger.most("poi_window_one_away", place, _widest(hall.site, parts, nets), limit, "MW", 1e-6)
+        place = f"poi, {row.job} {row.copy} away"
+        parts = streams(hall.site, replace(hall.plan, schedule=rest))
+        names = [f"away {row.job} {row.copy}.{part.name}" for part in parts]
+        shares = [
+            hall.plan.dispatch[name] if name in hall.plan.dispatch else np.zeros(len(parts[0].power_mw))
+            for name in names
+        ]
+        power = energy = 0.0
+        for share in shares:
+            stored = _stored_mwh(hall, share)
+            power, energy = power + float(np.max(np.abs(share))), energy + float(np.ptp(stored))
+            ledger.most("storage_dispatch", f"{place}, a period", abs(stored[-1]), 0.0, "MWh", ENERGY_MWH)
+        card, size = hall.storage, hall.value["storage_energy"]
+        usable = 0.0 if card is None else (card.soc_max_pu - card.soc_min_pu) * size
+        ledger.most("storage_power", place, power, hall.value["storage_power"], "MW", POWER_MW)
+        ledger.most("storage_energy", place, energy, usable, "MWh", ENERGY_MWH)
+        nets = [part.power_mw + share for part, share in zip(parts, shares, strict=True)]
+        ledger.most("poi_window_one_away", place, _widest(hall.site, parts, nets), limit, "MW", 1e-6)
+
+
+def _stored_mwh(hall: Hall, share: Wave) -> Wave:
+    """Return what a share (charge less discharge) has stored after each step of a period."""
+    card = hall.storage
+    if card is None:
+        return np.zeros(len(share))
+    rate = (
+        card.efficiency_charge * np.maximum(share, 0.0) - np.maximum(-share, 0.0) / card.efficiency_discharge
+    )
+    return np.concatenate([[0.0], np.cumsum(rate) * hall.site.clock.step_s / S_PER_H])
 
 
 def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> float:

@@ -166,9 +166,9 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
         return []
     limit, wide = workload.window_limit_mw(site), []
     for _, rest in schedule.one_away():
-        widest, _ = evaluation.absent_window_mw(site, rest, need.card, need.power_mw, need.energy_mwh)
-        if widest > limit + evaluation.RESIDUE and rest not in kept:
-            wide.append((widest, rest))
+        best = evaluation.dispatch(site, rest, need.card, need.power_mw, need.energy_mwh, coarse=True)
+        if best.window_mw > limit + evaluation.RESIDUE and rest not in kept:
+            wide.append((best.window_mw, rest))
     return [rest for _, rest in sorted(wide, key=lambda each: -each[0])[:MOST_COURSES]]
 
 
