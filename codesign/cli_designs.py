@@ -77,25 +77,38 @@ def solve(
 def plan(
     site: SiteArgument,
     changes: SetOfSite = None,
+    without: Annotated[
+        str | None,
+        typer.Option("--without", metavar="offsets", help="Plan again with every job unlocked, and compare."),
+    ] = None,
     time_limit_s: Limit = None,
     as_json: Json = False,
     log: Log = False,
 ) -> int:
     """Plan only: sizes and schedule at least cost, with a bound. No scenario is run, nothing is saved."""
-    from codesign import planning
+    from codesign import planning, worth
+    from codesign.answer import as_json as told
     from codesign.design import Outcome
 
+    if without not in (None, worth.OFFSETS):
+        raise InputError([Fault("plan", "--without", without, worth.OFFSETS)])
     the_site, sizes = _site(site, changes)
     with listening() as stop, Teller(silent=log) as teller:
-        the_plan = planning.plan(
-            the_site,
-            time_limit_s=_seconds(time_limit_s),
-            sizes=sizes,
-            log=log,
-            stop=stop,
-            progress=teller.plan,
-        )
-    _print(the_plan, as_json)
+        options: dict[str, Any] = {
+            "time_limit_s": _seconds(time_limit_s), "sizes": sizes, "log": log, "stop": stop,
+            "progress": teller.plan,
+        }  # fmt: skip
+        if without is None:
+            the_plan = planning.plan(the_site, **options)
+        else:
+            found = worth.of_offsets(the_site, **options)
+            the_plan = found.plan
+    if without is None:
+        _print(the_plan, as_json)
+    elif as_json:
+        print(json.dumps({**told(the_plan), "without_offsets": worth.as_json(found)}, allow_nan=False))
+    else:
+        print(f"{the_plan}\n{worth.text(found)}")
     return (
         DONE
         if the_plan.outcome is Outcome.NOT_CERTIFIED and the_plan.solved

@@ -132,6 +132,8 @@ def _away(
     power, energy = sizes["storage_power"], sizes["storage_energy"]
     margins, columns = [], {}
     for row, rest in schedule.one_away():
+        if not row.locked:
+            continue  # held at every alignment: without it the rest is calmer
         best = dispatch(site, rest, power.card, power.value, energy.value, coarse=True)
         spare = workload.window_limit_mw(site) - best.window_mw
         place = f"poi, {row.job} {row.copy} away"

@@ -136,6 +136,8 @@ class Poi(Model):
     band_hz: tuple[Annotated[float, In(0.001, 1e4)], Annotated[float, In(0.001, 1e4)]]
     window_s: Annotated[float, In(0, 3600, above=True)]
     window_mw: Annotated[float, In(0, 1e4, above=True)]
+    unlocked_alignment: Literal["once_a_year", "any"] = "once_a_year"
+    """Which planned events of unlocked jobs coincide in the window rule: those expected to, or all."""
     one_job_absent: Annotated[bool, Field(strict=True)] = False
     """Whether the window rule must hold as well while any one job copy is away."""
 

@@ -18,10 +18,22 @@ A start is up to jitter_s late, never early (`codesign.locking`). A shift by par
 each step, as every shape is that the clock carries; so the course is linear between whole shifts, and an
 envelope needs these and the last. Where the streams are too many for dispatches of their own (OWN_STEPS), one
 with a jitter below a step has none: the common one keeps to the clock, and what the shift changes is added.
+
+Unlocked copies of a job are one stream with one dispatch, each at a phase of its own. Their iterations are
+held at every alignment. Planned events are short: a stream is *calm* but for the time from a window before an
+event until the filter has forgotten it; calm copies take their calm part of power, stored energy and window.
+Phases wander independently, so that copies k_j of the jobs j are in an event together
+
+    S / d * prod_j C(n_j, k_j) f_j^k_j        times a year,
+
+f_j the share of time in an event, S / d the year over their shortest event's part in an overlap. What is
+expected at least once a year is held (`met`), unless the site asks for every alignment.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +53,10 @@ H_PER_YEAR = 8760.0
 TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
 """Tolerance and method of the dispatch, in turn: the simplex method gives up on a few at the tightest."""
 
+LARGE = 20_000
+"""Rows from which the interior point method is asked: the simplex method took a hundred times as long."""
+FORGOTTEN = 1e-10
+MOST_CASES = 5000
 COARSE = ((1e-8, "highs"), (1e-8, "highs-ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
@@ -54,13 +70,21 @@ ROOM_COST = 1e-5
 class Stream:
     """Power that moves as one, by how many steps it may be late (None: any), and whether storage follows it.
 
-    Its waveform is that of the macro period; of its own shorter period where it may shift at will.
+    Its waveform is that of the macro period; of its own shorter period where it may shift at will. `copies`
+    share waveform and dispatch, each later by some steps; `calm` says where no event is near.
     """
 
-    name: str  # "locked", or JOB_COPY
+    name: str  # "locked", or JOB_COPY of the first copy
     power_mw: np.ndarray
     shift_steps: float | None
     own: bool = True
+    copies: tuple[tuple[str, int], ...]  # name, steps later than the waveform
+    calm: np.ndarray | None = None
+
+    @property
+    def count(self) -> int:
+        """Copies."""
+        return len(self.copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +106,97 @@ class Dispatch:
 
 
 def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
-    """Return the schedule's streams: all steady jobs as one, every other job copy alone."""
+    """Return the schedule's streams: all steady jobs as one, unlocked copies of a job, every other copy."""
     step, steps = site.clock.step_s, workload.macro_steps(site)
     together = np.zeros(steps)
-    alone = []
+    alone, free = [], dict[str, list[tuple[str, int]]]()
     late = sum(steps for a in schedule if site.jobs[a.job].locked and site.jobs[a.job].jitter_s > 0.0)
     for a in schedule:
         job = site.jobs[a.job]
         power = workload.assignment_mw(site, a)
-        if job.locked and job.jitter_s == 0.0:
+        name = f"{a.job}_{a.copy}"
+        if not job.locked:
+            free.setdefault(a.job, []).append((name, round(_later_s(site, a) / step)))
+        elif job.jitter_s == 0.0:
             together = together + power
         else:
-            if not job.locked and not job.events:
-                power = power[: round(job.period_s / step)]
-            shift = job.jitter_s / step if job.locked else None
-            own = shift is None or shift >= 1.0 or late <= OWN_STEPS
-            alone.append(Stream(name=f"{a.job}_{a.copy}", power_mw=power, shift_steps=shift, own=own))
-    return (Stream(name="locked", power_mw=together, shift_steps=0), *alone)
+            shift = job.jitter_s / step
+            own = shift >= 1.0 or late <= OWN_STEPS
+            alone.append(Stream(name=name, power_mw=power, shift_steps=shift, own=own, copies=((name, 0),)))
+    return (
+        Stream(name="locked", power_mw=together, shift_steps=0, copies=(("locked", 0),)),
+        *alone,
+        *(_unlocked(site, job, tuple(copies)) for job, copies in free.items()),
+    )
+
+
+def _unlocked(site: Site, name: str, copies: tuple[tuple[str, int], ...]) -> Stream:
+    job, step = site.jobs[name], site.clock.step_s
+    power = workload.template_mw(site, name, workload.placements(site, name)[0])
+    if not job.events:
+        power = power[: round(job.period_s / step)]
+        return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies)
+    calm = np.ones(len(power), bool)
+    memory = math.ceil(math.log(FORGOTTEN) / math.log(workload.high_pass_coefficient(site)))
+    for event in job.events:
+        for turn in range(round(site.clock.macro_s / event.interval_s)):
+            start = round(turn * event.interval_s / step)
+            last = start + round(event.duration_s / step) + site.poi.filter_order * memory
+            calm[np.arange(start - workload.window_steps(site) - 1, last + 1) % len(power)] = False
+    lags = range(1, workload.window_steps(site) + 1)
+    if not all((calm & np.roll(calm, -lag)).any() for lag in lags):
+        return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies)
+    return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies, calm=calm)
+
+
+def _later_s(site: Site, row: workload.Assignment) -> float:
+    """Return how much later than at its job's first placement a copy runs; its events keep their distance."""
+    return dict(row.events)[site.jobs[row.job].events[0].kind] if row.events else row.offset_s
+
+
+def met(site: Site, parts: Sequence[Stream]) -> tuple[tuple[int, ...], ...]:
+    """Return how many copies of each stream are in an event together: the largest cases to be held."""
+    whole = tuple(part.count for part in parts)
+    shares = {i: 1.0 - float(part.calm.mean()) for i, part in enumerate(parts) if part.calm is not None}
+    free = list(shares)
+    if site.poi.unlocked_alignment == "any" or math.prod(whole[i] + 1 for i in free) > MOST_CASES:
+        return (whole,)
+    year_s = H_PER_YEAR * S_PER_H
+    found: list[tuple[int, ...]] = []
+    for counts in itertools.product(*(range(whole[i], -1, -1) for i in free)):
+        chance = math.prod(math.comb(whole[i], n) * shares[i] ** n for i, n in zip(free, counts, strict=True))
+        there = [i for i, n in zip(free, counts, strict=True) if n]
+        length_s = min((shares[i] * len(parts[i].power_mw) for i in there), default=1.0) * site.clock.step_s
+        if not there or chance * year_s * sum(counts) / length_s >= 1.0:
+            found.append(counts)
+    largest = [
+        counts
+        for counts in found
+        if not any(
+            other != counts and all(a >= b for a, b in zip(other, counts, strict=True)) for other in found
+        )
+    ]
+    made = []
+    for counts in largest:
+        case = list(whole)
+        for i, n in zip(free, counts, strict=True):
+            case[i] = n
+        made.append(tuple(case))
+    return tuple(made)
+
+
+def calm_pairs(part: Stream, lag: int) -> np.ndarray:
+    """Return at which steps a stream is calm, and calm again a lag later."""
+    if part.calm is None:
+        return np.zeros(len(part.power_mw), bool)
+    return np.asarray(part.calm & np.roll(part.calm, -lag))
+
+
+def _calm_change_mw(part: Stream, filtered_mw: np.ndarray, lag: int, sign: float) -> float:
+    """Return the greatest lagged difference of a stream between two steps at which it is calm."""
+    if part.calm is None:
+        return 0.0
+    return float((sign * (np.roll(filtered_mw, -lag) - filtered_mw))[calm_pairs(part, lag)].max())
 
 
 def abort_step_mw(site: Site) -> tuple[float, str]:
@@ -141,6 +239,8 @@ def dispatch(
         The programme could not be solved (it is elastic, so always feasible).
     """
     lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
+    if len(lp.upper.rhs) > LARGE:
+        tolerances = [(tolerance, "highs-ipm") for tolerance, _ in tolerances]
     for tolerance, method in tolerances:
         with spent("dispatch"):
             answer = linprog(
@@ -191,11 +291,10 @@ class _Programme:
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
         self.owning = [part for part in parts if part.own]
-        self.storage = [
-            self._store(card, power_mw, usable_mwh, len(part.power_mw), len(self.owning))
-            for part in self.owning
-        ]
-        if len(self.owning) > 1:
+        self.cases = met(site, self.owning)
+        alone = len(self.owning) == 1 and self.owning[0].count == 1
+        self.storage = [self._store(card, power_mw, usable_mwh, part, alone) for part in self.owning]
+        if not alone:
             self._share(power_mw, usable_mwh)
         if card is not None:
             self._life(card, energy_mwh)
@@ -205,7 +304,9 @@ class _Programme:
         if other_mw > -np.inf:
             self._line()
 
-    def new(self, count: int, *, low: float = 0.0, high: float = np.inf, cost: float = 0.0) -> np.ndarray:
+    def new(
+        self, count: int, *, low: float = 0.0, high: float | np.ndarray = np.inf, cost: float = 0.0
+    ) -> np.ndarray:
         index = np.arange(self.size, self.size + count)
         self.size += count
         self.low.append(np.full(count, low))
@@ -228,35 +329,45 @@ class _Programme:
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
     def _store(
-        self, card: Storage | None, power_mw: float, energy_mwh: float, k: int, parts: int
+        self, card: Storage | None, power_mw: float, energy_mwh: float, part: Stream, alone: bool
     ) -> tuple[np.ndarray, ...]:
-        """Charge, discharge and energy of one stream's share; its ceiling columns when the size is shared."""
-        h = self.site.clock.step_s / S_PER_H
-        charge, discharge = self.new(k, high=power_mw, cost=1.0), self.new(k, high=power_mw, cost=-1.0)
-        energy = self.new(k, high=energy_mwh, cost=ROOM_COST)
+        """Charge, discharge and energy of one copy's share; its ceiling columns when the size is shared."""
+        h, k, n = self.site.clock.step_s / S_PER_H, len(part.power_mw), part.count
+        charge, discharge = self.new(k, high=power_mw, cost=n), self.new(k, high=power_mw, cost=-n)
+        energy = self.new(k, high=energy_mwh, cost=n * ROOM_COST)
         in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
         self.equal.add(
             [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)],
             np.zeros(k),
         )
-        if parts == 1:
+        if alone:
             return charge, discharge, energy
-        rating, range_ = self.new(1), self.new(1)
+        rating, range_, calm_rating, calm_range = (self.new(1) for _ in range(4))
         for column in (charge, discharge):
             self.upper.add([(column, 1.0), (rating, -1.0)], np.zeros(k))
         self.upper.add([(energy, 1.0), (range_, -1.0)], np.zeros(k))
-        return charge, discharge, energy, rating, range_
+        if part.calm is not None:
+            for column, most in ((charge, calm_rating), (discharge, calm_rating), (energy, calm_range)):
+                self.upper.add([(column[part.calm], 1.0), (most, -1.0)], np.zeros(int(part.calm.sum())))
+        return charge, discharge, energy, rating, range_, calm_rating, calm_range
 
     def _share(self, power_mw: float, energy_mwh: float) -> None:
-        for place, size in ((3, power_mw), (4, energy_mwh)):
-            self.upper.add([(store[place], 1.0) for store in self.storage], np.array([size]))
+        """Copies in an event have their rating and range, the others those of their calm steps."""
+        for case, (busy, calm, size) in itertools.product(self.cases, ((3, 5, power_mw), (4, 6, energy_mwh))):
+            terms = [(store[busy], float(n)) for store, n in zip(self.storage, case, strict=True)]
+            terms += [
+                (store[calm], float(part.count - n))
+                for store, part, n in zip(self.storage, self.owning, case, strict=True)
+                if n < part.count
+            ]
+            self.upper.add(terms, np.array([size]))
 
     def _life(self, card: Storage, energy_mwh: float) -> None:
         """Equivalent full cycles a year within the card's life."""
         h = self.site.clock.step_s / S_PER_H
         periods = H_PER_YEAR * S_PER_H / self.site.clock.macro_s
         allowed = card.throughput_max_mwh_per_year(energy_mwh) / periods
-        turns = [self.steps // len(store[1]) for store in self.storage]
+        turns = [part.count * self.steps // len(part.power_mw) for part in self.owning]
         terms = [(c, h * n) for store, n in zip(self.storage, turns, strict=True) for c in store[1]]
         self.upper.add(terms, np.array([allowed]))
 
@@ -284,15 +395,25 @@ class _Programme:
         ]
         for lag in range(1, workload.window_steps(self.site) + 1):
             for sign in (1.0, -1.0):
-                terms: list[tuple[np.ndarray, float]] = [(self.over_window, -1.0)]
-                for part, y in zip(self.owning, filtered, strict=True):
+                locked: list[tuple[np.ndarray, float]] = [(self.over_window, -1.0)]
+                events: list[tuple[int, np.ndarray, np.ndarray]] = []
+                for i, (part, y) in enumerate(zip(self.owning, filtered, strict=True)):
+                    change = [(np.roll(y, -lag), sign), (y, -sign)]
                     if part.shift_steps == 0:
-                        terms += [(np.roll(y, -lag), sign), (y, -sign)]
+                        locked += change
                     else:
-                        change = [(np.roll(y, -lag), sign), (y, -sign)]
-                        terms.append((self._worst(change, part, np.zeros(len(y))), 1.0))
+                        events.append(
+                            (i, *self._worst(change, part, np.zeros(len(y)), calm_pairs(part, lag)))
+                        )
                 known = sum((at_worst(sign * (np.roll(y, -lag) - y), part) for part, y in bare), none)
-                self.upper.add(terms, limit - known)
+                for case in self.cases:
+                    terms = [*locked, *((busy, float(case[i])) for i, busy, _ in events)]
+                    terms += [
+                        (calm, float(self.owning[i].count - case[i]))
+                        for i, _, calm in events
+                        if case[i] < self.owning[i].count
+                    ]
+                    self.upper.add(terms, limit - known)
 
     def _line(self) -> None:
         """Instantaneous power at the POI <= interconnection limit + excess."""
@@ -305,15 +426,23 @@ class _Programme:
                 terms += [(store[0], 1.0), (store[1], -1.0)]
                 known = known + part.power_mw
             else:
-                terms.append((self._worst([(store[0], 1.0), (store[1], -1.0)], part, part.power_mw), 1.0))
+                level, _ = self._worst([(store[0], 1.0), (store[1], -1.0)], part, part.power_mw)
+                terms.append((level, float(part.count)))
         self.upper.add(terms, self.site.poi.interconnection_limit_mw - known)
 
-    def _worst(self, terms: list[tuple[np.ndarray, float]], part: Stream, known: np.ndarray) -> np.ndarray:
-        """Columns that stay above the terms at every admissible shift of the stream."""
+    def _worst(
+        self, terms: list[tuple[np.ndarray, float]], part: Stream, known: np.ndarray,
+        calm: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Columns that stay above the terms at every admissible shift of the stream, and at calm steps."""
         if part.shift_steps is None:
-            worst = self.new(1, low=-np.inf)
-            self.upper.add([*terms, (worst, -1.0)], -known)
-            return np.broadcast_to(worst, (self.steps,))
+            worst, quiet = self.new(1, low=-np.inf), self.new(1, low=-np.inf)
+            calm = np.zeros(len(known), bool) if calm is None else calm
+            for most, steps in ((worst, ~calm), (quiet, calm)):
+                some = [(column[steps], value) for column, value in terms]
+                self.upper.add([*some, (most, -1.0)], -known[steps])
+            self.upper.add([(quiet, 1.0), (worst, -1.0)], np.zeros(1))
+            return np.broadcast_to(worst, (self.steps,)), np.broadcast_to(quiet, (self.steps,))
         worst = self.new(self.steps, low=-np.inf)
         for shift in workload.shifts(part.shift_steps):
             whole = int(shift + 1e-9)
@@ -325,42 +454,80 @@ class _Programme:
                 if share > 1e-9
             ]
             self.upper.add([*moved, (worst, -1.0)], -workload.moved(known, shift))
-        return worst
+        return worst, worst
 
     def read(self, x: np.ndarray) -> Dispatch:
         charge, discharge, soc = ([np.maximum(x[store[i]], 0.0) for store in self.storage] for i in range(3))
         stored = {p.name: c - d for p, c, d in zip(self.owning, charge, discharge, strict=True)}
         nets = [part.power_mw + stored.get(part.name, 0.0) for part in self.parts]
         window, at = widest_window(self.site, self.parts, nets)
-        charge, discharge, soc = (
-            [np.resize(each, self.steps) for each in column] for column in (charge, discharge, soc)
-        )
-        shares = {part.name: (c, d) for part, c, d in zip(self.owning, charge, discharge, strict=True)}
+        placed = [
+            (name, [np.roll(np.resize(each[i], self.steps), later) for each in (charge, discharge, soc)])
+            for i, part in enumerate(self.owning)
+            for name, later in part.copies
+        ]
+        shares = {name: (own[0], own[1]) for name, own in placed}
+        together = [np.sum([own[i] for _, own in placed], axis=0) for i in range(3)]
         return Dispatch(
-            charge_mw=np.sum(charge, axis=0), discharge_mw=np.sum(discharge, axis=0),
-            soc_mwh=self.idle_mwh + np.sum(soc, axis=0), shares=shares if len(shares) > 1 else {},
+            charge_mw=together[0], discharge_mw=together[1],
+            soc_mwh=self.idle_mwh + together[2], shares=shares if len(shares) > 1 else {},
             window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
         )  # fmt: skip
 
 
-def widest_window(site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray]) -> tuple[float, float]:
+def recorded(parts: Sequence[Stream], dispatch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return what the recorded storage adds to one copy of every stream, charge less discharge [MW]."""
+    if not any(f"charge_mw.{name}" in dispatch for part in parts for name, _ in part.copies):
+        whole = dispatch["charge_mw"] - dispatch["discharge_mw"]
+        return [whole if i == 0 else np.zeros(len(part.power_mw)) for i, part in enumerate(parts)]
+    found = []
+    for part in parts:
+        (name, later), steps = part.copies[0], len(part.power_mw)
+        own = np.zeros(steps)
+        if f"charge_mw.{name}" in dispatch:
+            own = np.roll(dispatch[f"charge_mw.{name}"] - dispatch[f"discharge_mw.{name}"], -later)[:steps]
+        found.append(own)
+    return found
+
+
+def together(parts: Sequence[Stream], courses: Sequence[np.ndarray], steps: int) -> np.ndarray:
+    """Return the sum over the macro period of a course of every stream, each copy where it is planned."""
+    return np.sum(
+        [
+            np.roll(np.resize(course, steps), later)
+            for part, course in zip(parts, courses, strict=True)
+            for _, later in part.copies
+        ],
+        axis=0,
+    )
+
+
+def widest_window(
+    site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray], lags: Sequence[int] | None = None
+) -> tuple[float, float]:
     """Return the largest change of the high-passed sum within the rule's window, and when [MW, s].
 
-    Every stream is at its worst shift.
+    Every stream is at its worst shift, with the events that are met together.
     """
     filtered = [workload.high_pass_periodic(net, site) for net in nets]
+    cases = met(site, parts)
     widest, at = 0.0, 0.0
-    for lag in range(1, workload.window_steps(site) + 1):
+    for lag in range(1, workload.window_steps(site) + 1) if lags is None else lags:
         for sign in (1.0, -1.0):
-            change = sum(
-                (
-                    at_worst(sign * (np.roll(y, -lag) - y), part)
-                    for y, part in zip(filtered, parts, strict=True)
-                ),
-                np.zeros(len(nets[0])),
-            )
-            if change.max() > widest:
-                widest, at = float(change.max()), float(change.argmax() * site.clock.step_s)
+            worst = [
+                at_worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)
+            ]
+            calm = [_calm_change_mw(part, y, lag, sign) for y, part in zip(filtered, parts, strict=True)]
+            for case in cases:
+                change = sum(
+                    (
+                        n * each + (part.count - n) * rest
+                        for part, n, each, rest in zip(parts, case, worst, calm, strict=True)
+                    ),
+                    np.zeros(len(nets[0])),
+                )
+                if change.max() > widest:
+                    widest, at = float(change.max()), float(change.argmax() * site.clock.step_s)
     return widest, at
 
 
@@ -368,7 +535,8 @@ def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
     """Return the highest power of the sum, every stream at its worst shift [MW]."""
     return float(
         sum(
-            (at_worst(net, part) for net, part in zip(nets, parts, strict=True)), np.zeros(len(nets[0]))
+            (part.count * at_worst(net, part) for net, part in zip(nets, parts, strict=True)),
+            np.zeros(len(nets[0])),
         ).max()
     )
 

@@ -30,6 +30,7 @@ from codesign.site import Site
 Array = NDArray[np.float64]
 
 KW_PER_MW = 1e3
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 PLACEMENTS_MAX = 100_000
 QUANTILES = ("p05", "p25", "p50", "p75", "p95")
 
@@ -115,6 +116,19 @@ def placements(site: Site, name: str) -> tuple[Placement, ...]:
         expected = f"at most {PLACEMENTS_MAX} placements (offsets times event slots)"
         raise InputError([Fault(site.name, f"jobs.{name}", number, expected, None)])
     return tuple(Placement(o, s) for s in itertools.product(*slots) for o in offsets)
+
+
+def unlocked_places(site: Site, name: str) -> tuple[Placement, ...]:
+    """Return where the copies of an unlocked job stand in a plan: its events spread over the macro clock.
+
+    They run at any phase; a place stands for one. Copies without events are left in step.
+    """
+    places, job = placements(site, name), site.jobs[name]
+    if not job.events:
+        return (places[0],) * job.count
+    first = list(site.jobs).index(name)
+    turns = [(GOLDEN * (first + 1) + GOLDEN * copy * len(site.jobs)) % 1.0 for copy in range(job.count)]
+    return tuple(places[int(turn * len(places))] for turn in turns)
 
 
 def assignment(site: Site, job: str, copy: int, placement: Placement) -> Assignment:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import opposed, random_site
+from tiny import opposed, random_site, steady_hall
 
 import codesign
 from codesign import catalogue, evaluation, smoothing, workload
 from codesign.design import Schedule, Setting
 from codesign.planning import abort, attempt, exchange, split
 from codesign.site import Site
-
-HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
 
 
 def window_mw(site: Site, schedule: Schedule) -> float:
@@ -42,7 +39,7 @@ def test_exchange_finds_a_schedule_as_narrow_as_any(seed: int) -> None:
 
 def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
     """From the worst order, so that copies must move after they are placed."""
-    site = codesign.load(HALL)
+    site = steady_hall()
     moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
     order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
     base = np.zeros((2, workload.window_steps(site), workload.macro_steps(site)))
@@ -52,13 +49,13 @@ def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
 
 
 def test_exchange_is_the_same_every_time() -> None:
-    site = codesign.load(HALL)
+    site = steady_hall()
     assert exchange.schedule(site) == exchange.schedule(site)
 
 
 def test_coinciding_checkpoints_break_the_rule_that_staggered_ones_keep() -> None:
     """The three jobs of twelve racks in step, checkpoints in one slot or in three; no storage."""
-    hall = codesign.load(HALL)
+    hall = steady_hall()
     site = hall.with_({"jobs.pretrain.racks": 12})
 
     def checkpoints(starts: list[float]) -> Schedule:
@@ -75,7 +72,7 @@ def test_coinciding_checkpoints_break_the_rule_that_staggered_ones_keep() -> Non
 
 
 def test_the_schedule_of_the_hall_beats_aligned_jobs() -> None:
-    site = codesign.load(HALL)
+    site = steady_hall()
     aligned = [
         workload.assignment(site, name, copy, workload.placements(site, name)[0])
         for name, job in site.jobs.items()
@@ -86,7 +83,7 @@ def test_the_schedule_of_the_hall_beats_aligned_jobs() -> None:
 
 def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     """A flat hall: the fall beyond the window must go in at once, and be let out as the filter forgets."""
-    hall = codesign.load(HALL)
+    hall = steady_hall()
     flat = [{"name": "even", "share": 1.0, "level_pu": 1.0}]
     site = hall.with_({"jobs": {"pretrain": {"count": 1, "racks": 36, "period_s": 10.0, "phases": flat}}})
     schedule = exchange.schedule(site)
@@ -165,7 +162,7 @@ def test_a_cancellation_must_hold_while_one_job_is_away(method: str) -> None:
 
 
 def test_a_schedule_without_one_copy_is_counted_once_a_place() -> None:
-    site = codesign.load(HALL)
+    site = steady_hall()
     schedule = exchange.schedule(site)
     away = schedule.one_away()
     assert all(len(rest) == len(schedule) - 1 and row not in rest for row, rest in away)

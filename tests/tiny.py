@@ -9,6 +9,7 @@ from typing import Any
 import codesign
 
 TOY = Path(__file__).parents[1] / "instances" / "toy_1mw"
+HALL = TOY.with_name("hall_20mw")
 
 
 def random_site(seed: int) -> codesign.Site:
@@ -57,3 +58,11 @@ def opposed(**poi: object) -> codesign.Site:
         **{f"poi.{key}": value for key, value in poi.items()},
     }  # fmt: skip
     return random_site(0).with_(changes)
+
+
+def steady_hall() -> codesign.Site:
+    """The hall with one way for every job: the baseline, on its tick."""
+    site = codesign.load(HALL)
+    one = {"modes": ["baseline"], "locks": []}
+    changes = {f"jobs.{name}.{key}": value for name in site.jobs for key, value in one.items()}
+    return site.with_({**changes, "poi.one_job_absent": False})

@@ -84,6 +84,8 @@ def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
     if not hall.site.poi.one_job_absent:
         return
     for row, rest in hall.plan.schedule.one_away():
+        if not row.locked:
+            continue  # its worst lagged difference is above zero: without it the rest is calmer
         place = f"poi, {row.job} {row.copy} away"
         parts = streams(hall.site, replace(hall.plan, schedule=rest))
         names = [f"away {row.job} {row.copy}.{part.name}" for part in parts]

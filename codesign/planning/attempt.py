@@ -96,7 +96,7 @@ class Run:
 
     def solve(
         self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None,
-        enough_usd: float = math.inf,
+        enough_usd: float = math.inf, continuous: bool = False,
     ) -> highs.Solution:  # fmt: skip
         """Solve a model within what is left; progress is told under the name of a stage."""
         tell = None
@@ -110,6 +110,7 @@ class Run:
         return highs.solve(
             model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
             progress=tell, stop=self.stop, enough=OBJECTIVE * enough_usd,
+            continuous=continuous,
         )  # fmt: skip
 
 

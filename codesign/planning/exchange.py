@@ -29,7 +29,7 @@ class Moves:
 
 
 def schedule(site: Site) -> Schedule:
-    """Return the best schedule found; unlocked jobs keep their first placement."""
+    """Return the best schedule found; unlocked jobs stand anywhere."""
     moves = {name: _moves(site, name) for name in site.jobs}
     copies = [(name, copy) for name, job in site.jobs.items() if job.locked for copy in range(job.count)]
     steps, lags = workload.macro_steps(site), workload.window_steps(site)
@@ -52,10 +52,12 @@ def schedule(site: Site) -> Schedule:
             best, best_at = value, at
     assignments = []
     for name, job in site.jobs.items():
-        chosen = sorted(best_at[name, copy] for copy in range(job.count)) if job.locked else [0] * job.count
-        assignments += [
-            workload.assignment(site, name, copy, moves[name].places[q]) for copy, q in enumerate(chosen)
-        ]
+        if job.locked:
+            chosen = sorted(best_at[name, copy] for copy in range(job.count))
+            taken = [moves[name].places[q] for q in chosen]
+        else:
+            taken = list(workload.unlocked_places(site, name))
+        assignments += [workload.assignment(site, name, copy, place) for copy, place in enumerate(taken)]
     return Schedule(assignments)
 
 

@@ -23,6 +23,8 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from codesign.errors import SolverError
 from codesign.timing import spent
 
+LARGE = 20_000
+"""Rows from which a linear programme goes to the interior point method."""
 DROP = 1.001e-9
 """Coefficients below this absolute value are dropped (models are scaled to 1e-4 .. 1e4)."""
 CANARY = 9.0
@@ -106,6 +108,7 @@ def solve(
     progress: Callable[[float, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
     enough: float = math.inf,
+    continuous: bool = False,
 ) -> Solution:
     """Minimise a linear Pyomo model.
 
@@ -121,6 +124,9 @@ def solve(
         Asked now and then; HiGHS ends with its best point once it answers true.
     enough
         Dual bound at which HiGHS may end, interrupted, before its gap is closed.
+    continuous
+        The rows leave the integer columns no choice: a linear programme, by the interior point method where
+        it is large.
 
     Raises
     ------
@@ -129,10 +135,14 @@ def solve(
     """
     proven()
     lp, variables = compiled(model)
+    if continuous:
+        lp.integrality_ = [highspy.HighsVarType.kContinuous] * len(variables)
     began = time.perf_counter()
     for seed, first in ((0, start), (1, None)):  # a run that fails is tried once more, without its start
         left = time_limit_s - (time.perf_counter() - began)
         highs = _loaded(lp, gap=gap, time_limit_s=max(left, 0.0), seed=seed, log=log)
+        if continuous and lp.num_row_ > LARGE:
+            checked(highs.setOptionValue("solver", "ipm"), "setOptionValue(solver)")
         if first:
             known = [(column, first[v.name]) for column, v in enumerate(variables) if v.name in first]
             columns = np.array([column for column, _ in known], dtype=np.int32)
@@ -144,7 +154,7 @@ def solve(
         with spent("milp"):
             status = highs.run()
         if status != highspy.HighsStatus.kError:
-            return _answer(highs, variables, time.perf_counter() - began)
+            return _answer(highs, variables, continuous, time.perf_counter() - began)
     raise SolverError("HiGHS run answered kError, twice")
 
 
@@ -193,11 +203,11 @@ def _loaded(lp: highspy.HighsLp, *, gap: float, time_limit_s: float, seed: int, 
     return highs
 
 
-def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> Solution:
+def _answer(highs: highspy.Highs, variables: list[pyo.Var], continuous: bool, seconds: float) -> Solution:
     kinds = highspy.HighsModelStatus
     status = highs.getModelStatus()
     info = highs.getInfo()
-    integer = any(not v.is_continuous() for v in variables)
+    integer = not continuous and any(not v.is_continuous() for v in variables)
     if status == kinds.kInfeasible:
         return Solution(Status.INFEASIBLE, math.inf, math.inf, None, {}, seconds)
     known = {
@@ -216,6 +226,12 @@ def _answer(highs: highspy.Highs, variables: list[pyo.Var], seconds: float) -> S
     values, by_name = None, {}
     if feasible:
         column = highs.getSolution().col_value
+        if continuous and any(
+            abs(value - round(value)) > 1e-6
+            for v, value in zip(variables, column, strict=True)
+            if v.is_integer()
+        ):
+            raise SolverError("a linear programme left an integer column with a choice")
         values = {id(v): column[i] for i, v in enumerate(variables)}
         by_name = {v.name: column[i] for i, v in enumerate(variables)}
     return Solution(known[status], objective, bound, values, by_name, seconds)

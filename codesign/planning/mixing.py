@@ -16,8 +16,9 @@ follows the highest level in use, so a rack of P may leak more than in M, at a s
 difference is taken off.  Locks enter a bound by their lost work alone.
 
 A mix to plan is found by descent (`chosen`): every job in another way, then copies one by one, tried with
-schedule and storage; left out where even the least storage that the schedule or a stop could do with makes it
-dearer, or saves less than the gap asked for.
+schedule and storage; left out where even the least storage that the stop of a job or the schedule could do
+with makes it dearer, or saves less than WORTH times the gap asked for.  Storage of power P changes no lagged
+difference of the high-passed power by more than P times the sum of |h|, h what an impulse does to it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ LEAK = 2.0
 MOST_MASTERS = 16
 """Masters solved a setting, beyond the first, to raise its bound."""
 MOST_TRIED = 60
+WORTH = 2.0
 COMPOSITIONS = 20_000
 """Ways to share out the copies of one job over its modes, at most."""
 
@@ -225,10 +227,11 @@ def _shared(options: int, copies: int) -> list[Counts]:
 # plan
 
 
-def chosen(site: Site, attempt: Callable[[Site], Tried | None], gap: float) -> Tried | None:
+def chosen(site: Site, attempt: Callable[[Site, float], Tried | None], gap: float) -> Tried | None:
     """Return the cheapest mix found with its schedule and storage; None where none has a storage.
 
-    `attempt` makes the schedule of a running site, and the storage that it needs.
+    `attempt` makes the schedule of a running site, and the storage that it needs; None where that cannot cost
+    less than the amount given [USD a year].
     """
     best: Tried | None = None
     tried: set[Mix] = set()
@@ -237,13 +240,13 @@ def chosen(site: Site, attempt: Callable[[Site], Tried | None], gap: float) -> T
         nonlocal best
         if mix in tried or len(tried) >= MOST_TRIED:
             return False
-        made = modes.running(site, mix)
+        made, below = modes.running(site, mix), float("inf")
         if best is not None:
-            worth = max(gap * best.usd_per_year, 1e-9 * best.usd_per_year)
-            if mix_usd(site, mix) + stop_usd(made) >= best.usd_per_year - worth:
+            below = best.usd_per_year * (1.0 - max(WORTH * gap, 1e-9))
+            if mix_usd(site, mix) + stop_usd(made) >= below:
                 return False
         tried.add(mix)
-        found = attempt(made)
+        found = attempt(made, below)
         if found is None or (best is not None and found.usd_per_year >= best.usd_per_year * (1 - 1e-9)):
             return False
         best = found
@@ -275,6 +278,30 @@ def stop_usd(running: Site) -> float:
     step, _ = smoothing.abort_step_mw(running)
     power_mw = max(step - workload.window_limit_mw(running), 0.0)
     return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
+
+
+def window_usd(running: Site, schedule: Schedule) -> float:
+    """Return the annual cost of the storage that a schedule's window ranges ask for at least."""
+    parts = smoothing.streams(running, schedule)
+    bare = [part.power_mw for part in parts]
+    limit, power_mw = workload.window_limit_mw(running), 0.0
+    for lag, most in enumerate(_impulse(running), start=1):
+        widest, _ = smoothing.widest_window(running, parts, bare, lags=(lag,))
+        power_mw = max(power_mw, (widest - limit) / most)
+    return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
+
+
+def _impulse(site: Site) -> list[float]:
+    """Return by lag the sum of |y_{k+lag} - y_k| that an impulse of 1 MW leaves behind the high-pass."""
+    y = np.zeros(2 + 40 * workload.window_steps(site))
+    y[1] = 1.0
+    for _ in range(site.poi.filter_order):
+        y = workload.high_pass(y, 0.0, workload.high_pass_coefficient(site))
+    made = []
+    for lag in range(1, workload.window_steps(site) + 1):
+        late = np.concatenate([np.zeros(lag), y])
+        made.append(float(np.abs(np.concatenate([y, np.zeros(lag)]) - late).sum()) + float(np.abs(y[-1])))
+    return made
 
 
 def storage_usd(site: Site, card: str, power_mw: float, energy_mwh: float | None = None) -> float:

@@ -79,14 +79,14 @@ def _unlocked_mw(site: Site) -> float:
 
 
 def read(site: Site, offsets: Offsets, values: Any) -> Schedule:
-    """Return the schedule of a solution, copies in order of placement; unlocked jobs keep their first."""
+    """Return the schedule of a solution, copies in order of placement; unlocked jobs stand anywhere."""
     assignments = []
     for name, job in site.jobs.items():
         places = workload.placements(site, name)
         if job.locked:
             counts = [round(values[offsets.count[name, q]]) for q in range(len(places))]
+            copies = [place for place, n in zip(places, counts, strict=True) for _ in range(n)]
         else:
-            counts = [job.count]
-        copies = [place for place, n in zip(places, counts, strict=False) for _ in range(n)]
+            copies = list(workload.unlocked_places(site, name))
         assignments += [workload.assignment(site, name, copy, place) for copy, place in enumerate(copies)]
     return Schedule(assignments)

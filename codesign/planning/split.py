@@ -114,14 +114,16 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
 
 
 def _chosen(run: Run, found: Found) -> mixing.Tried | None:
-    def attempt(site: Site) -> mixing.Tried | None:
+    def attempt(site: Site, below_usd: float) -> mixing.Tried | None:
         schedule = exchange.schedule(site)
-        need = _need(replace(run, site=site), schedule, found)
-        if need is None:
-            return None
         usd = sum(
             job.count * mixing.work_usd(site, name, modes.ways(job)[0]) for name, job in site.jobs.items()
         )
+        if math.isfinite(below_usd) and usd + mixing.window_usd(site, schedule) >= below_usd:
+            return None
+        need = _need(replace(run, site=site), schedule, found)
+        if need is None:
+            return None
         usd += mixing.usd_per_mw(site) * need.loss_mw
         if need.card is not None:
             usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
@@ -165,7 +167,9 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
     if not site.poi.one_job_absent:
         return []
     limit, wide = workload.window_limit_mw(site), []
-    for _, rest in schedule.one_away():
+    for row, rest in schedule.one_away():
+        if not row.locked:
+            continue  # at every alignment less is calmer
         best = evaluation.dispatch(site, rest, need.card, need.power_mw, need.energy_mwh, coarse=True)
         if best.window_mw > limit + evaluation.RESIDUE and rest not in kept:
             wide.append((best.window_mw, rest))
@@ -174,19 +178,25 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
 
 def _stored(run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found) -> Need | None:
     """Return the storage that keeps the window rule on all courses and takes in the stop of a job."""
-    site, rows = run.site, Rows(f"{run.site.name}, storage")
-    fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), run.fixed, schedule)
+    site, rows, fixed = run.site, Rows(f"{run.site.name}, storage"), dict(run.fixed)
+    ranges = all(isinstance(amounts_of(site, name), tuple) for name in ("storage_power", "storage_energy"))
+    one = ranges and len(site.equipment.storage.cards) == 1
+    if one:  # from nothing upwards: the card is no choice
+        fixed.setdefault("storage_power.card", site.equipment.storage.cards[0])
+    fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), fixed, schedule)
     for rest in kept:
         storage.also(rows, site, rest, fast)
     rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()
-    answer = run.solve(rows.model)
+    answer = run.solve(rows.model, continuous=one)
     if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
         found.unproven = answer.status
     if answer.values is None:
         return None
     card = storage.read_card(fast, answer)
+    if card is not None and answer[fast.power_mw[card]] <= 0.0 and None in storage.cards(site, run.fixed):
+        card = None
     if card is None:
         best = evaluation.dispatch(site, schedule, None, 0.0, 0.0)
         return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw)

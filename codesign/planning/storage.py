@@ -7,6 +7,7 @@ for the mean course of a causal controller (`outer`), and a plan needs the restr
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,22 +81,29 @@ def without_dispatch(
 
 def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any, Any], dict[Any, Any]]:
     """Menu of cards, power and energy by card, and what they must hold whatever the schedule is."""
-    cards = (
-        [fixed["storage_power.card"]] if "storage_power.card" in fixed else list(site.equipment.storage.cards)
-    )
-    menu = rows.menu("storage_card", [None, *cards] if _may_be_absent(site, fixed) else cards)
+    options = cards(site, fixed)
+    menu = rows.menu("storage_card", options)
+    names = [card for card in options if card is not None]
     power = {
-        card: amount_menu(rows, site, "storage_power", card, fixed, pick=menu.picks[card]) for card in cards
+        card: amount_menu(rows, site, "storage_power", card, fixed, pick=menu.picks[card]) for card in names
     }
     energy = {
-        card: amount_menu(rows, site, "storage_energy", card, fixed, pick=menu.picks[card]) for card in cards
+        card: amount_menu(rows, site, "storage_energy", card, fixed, pick=menu.picks[card]) for card in names
     }
-    for card in cards:
+    for card in names:
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
     step, _ = smoothing.abort_step_mw(site)
     rows.exact("job_abort", sum(power.values()) + workload.window_limit_mw(site) >= step)
     return menu, power, energy
+
+
+def cards(site: Site, fixed: dict[str, Any]) -> list[str | None]:
+    """Return the storages to choose from, None for none of them."""
+    if "storage_power.card" in fixed:
+        return [fixed["storage_power.card"]]
+    own: list[str | None] = [None] if _may_be_absent(site, fixed) else []
+    return [*own, *site.equipment.storage.cards]
 
 
 def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
@@ -107,8 +115,12 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
 
 
 def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any],
-              energy: dict[Any, Any], add: Any, name: str) -> tuple[list[Any], Any]:  # fmt: skip
-    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, mean loss."""
+              energy: dict[Any, Any], add: Any, name: str, calm: Any = None,
+              at_rest: dict[str, dict[Any, Any]] | None = None) -> tuple[list[Any], Any]:  # fmt: skip
+    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, mean loss.
+
+    At calm steps within the power and energy of `at_rest`.
+    """
     steps, step_s = len(load), site.clock.step_s
     net, loss = list(load), 0.0
     for card in cards:
@@ -119,6 +131,10 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
         )
         usable = part.soc_max_pu - part.soc_min_pu
         for k in range(steps):
+            if calm is not None and calm[k] and at_rest is not None:
+                add(f"{name}_calm", charge[k] <= at_rest["power"][card])
+                add(f"{name}_calm", discharge[k] <= at_rest["power"][card])
+                add(f"{name}_calm", stored[k] <= smoothing.S_PER_H * usable * at_rest["energy"][card])
             add(f"{name}_power", charge[k] <= power[card])
             add(f"{name}_power", discharge[k] <= power[card])
             add(f"{name}_energy", stored[k] <= smoothing.S_PER_H * usable * energy[card])
@@ -160,39 +176,54 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
                 power: dict[Any, Any], energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
     owning = [i for i, part in enumerate(parts) if part.own]
+    cases = smoothing.met(site, parts)
     shares = {
         (what, card, i): rows.amount(f"share_{what}")
-        for what in ("power", "energy")
+        for what in ("power", "energy", "calm_power", "calm_energy")
         for card in cards
         for i in owning
     }
-    for card in cards:
-        for what, size in (("power", power), ("energy", energy)):
-            rows.inner(f"share_{what}_sum", sum(shares[what, card, i] for i in owning) <= size[card])
+    for card, case, (what, size) in itertools.product(cards, cases, (("power", power), ("energy", energy))):
+        busy = sum(case[i] * shares[what, card, i] for i in owning)
+        calm = sum((parts[i].count - case[i]) * shares[f"calm_{what}", card, i] for i in owning)
+        rows.inner(f"share_{what}_sum", busy + calm <= size[card])
     loss: Any = 0.0
     level: list[Any] = [0.0] * len(parts[0].power_mw)
-    changes: dict[tuple[int, int, int], Any] = {}
+    fixed: dict[tuple[int, int, int], Any] = {}
+    worst: dict[tuple[int, int, int], tuple[list[Any], Any]] = {}
     for part in parts:
         if not part.own:
-            _known(site, part, level, changes)
+            _known(site, part, level, fixed)
     for i in owning:
         part = parts[i]
         own = {what: {card: shares[what, card, i] for card in cards} for what in ("power", "energy")}
+        calm = {what: {card: shares[f"calm_{what}", card, i] for card in cards} for what in own}
         load = [float(p) for p in part.power_mw]
-        net, lost = _dispatch(rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}")
-        loss = loss + lost
+        net, lost = _dispatch(
+            rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}", part.calm, calm
+        )
+        loss = loss + part.count * lost
         y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
-        for k, worst in enumerate(_envelope(rows, net, part, len(level))):
-            level[k] = level[k] + worst
+        for k, high in enumerate(_envelope(rows, net, part, len(level))):
+            level[k] = level[k] + part.count * high
         for lag in range(1, workload.window_steps(site) + 1):
+            pairs = smoothing.calm_pairs(part, lag)
             for sign in (1, -1):
                 lagged = [sign * (y[(k + lag) % len(y)] - y[k]) for k in range(len(y))]
-                for k, worst in enumerate(_envelope(rows, lagged, part, len(level))):
-                    changes[lag, sign, k] = changes.get((lag, sign, k), 0.0) + worst
-    for worst in level:
-        rows.inner("job_peak_shifted", peak >= worst)
-    for worst in changes.values():
-        rows.inner("poi_window_shifted", worst <= workload.window_limit_mw(site))
+                high = _envelope(rows, lagged, part, len(level))
+                quiet = rows.amount("calm_mw", None)
+                for k in np.flatnonzero(pairs).tolist():
+                    rows.inner("envelope", quiet >= lagged[k])
+                worst[lag, sign, i] = high, quiet
+    for high in level:
+        rows.inner("job_peak_shifted", peak >= high)
+    limit = workload.window_limit_mw(site)
+    for case, lag, sign in itertools.product(cases, range(1, workload.window_steps(site) + 1), (1, -1)):
+        rest = sum((parts[i].count - case[i]) * worst[lag, sign, i][1] for i in owning)
+        alike = all(parts[i].shift_steps is None or not np.ptp(parts[i].power_mw) for i in owning)
+        for k in range(1 if alike and not fixed else len(level)):
+            change = sum(case[i] * worst[lag, sign, i][0][k] for i in owning)
+            rows.inner("poi_window_shifted", change + fixed.get((lag, sign, k), 0.0) + rest <= limit)
     return loss
 
 

@@ -37,32 +37,18 @@ def load(design: Design) -> Load:
     steps = len(bare[0])
     stored = [np.zeros(len(power)) for power in bare]
     if plan.dispatch.rows == steps:
-        shares = [f"charge_mw.{part.name}" for part in parts]
-        if any(name in plan.dispatch for name in shares):
-            stored = [
-                (plan.dispatch[name] - plan.dispatch[f"dis{name}"])[: len(power)]
-                if name in plan.dispatch
-                else none
-                for name, power, none in zip(shares, bare, stored, strict=True)
-            ]
-        else:
-            stored[0] = plan.dispatch["charge_mw"] - plan.dispatch["discharge_mw"]
+        stored = smoothing.recorded(parts, plan.dispatch)
     nets = [power + extra for power, extra in zip(bare, stored, strict=True)]
     peak = plan.poi_peak_mw
     other = 0.0 if peak is None else peak - smoothing.highest(parts, nets)
     return Load(
-        before_mw=_together(bare, steps) + other,
-        after_mw=_together(nets, steps) + other,
+        before_mw=smoothing.together(parts, bare, steps) + other,
+        after_mw=smoothing.together(parts, nets, steps) + other,
         other_mw=other,
         widest_before_mw=smoothing.widest_window(site, parts, bare)[0],
         widest_after_mw=smoothing.widest_window(site, parts, nets)[0],
         movable=any(part.shift_steps != 0 for part in parts),
     )
-
-
-def _together(streams_mw: list[Array], steps: int) -> Array:
-    """Return the sum over the macro period; a stream that shifts at will gives its own period."""
-    return np.sum([np.resize(power, steps) for power in streams_mw], axis=0)
 
 
 def rolling_mw(filtered_mw: Array, lags: int, *, periodic: bool) -> Array:
