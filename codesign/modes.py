@@ -103,9 +103,9 @@ def said(row: Any) -> str:
     """Return how a job copy runs, in words."""
     if not row.locked:
         return f"{row.mode}, not locked"
-    if not row.slack_pu:
+    if not (row.slack_pu or row.jitter_s):
         return str(row.mode)
-    return f"{row.mode}, {row.slack_pu:.3g} of the step given up for a start at most {row.jitter_s:g} s late"
+    return f"{row.mode}, gate with {row.slack_pu:.3g} slack and {row.jitter_s:g} s"
 
 
 # shapes

@@ -266,14 +266,17 @@ def _not_covered(site: Site, year_of: YearClaim | None) -> tuple[str, ...]:
 def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     """What decides the result and is not shown by it."""
     site, _ = modes.as_run(site, plan.schedule)
-    names = {name: modes.asked_name(name) for name in site.jobs}
-    gates = [f"{names[name]} to {job.jitter_s:g} s" for name, job in site.jobs.items() if job.locked]
-    free = [names[name] for name, job in site.jobs.items() if not job.locked]
+    held = {(modes.asked_name(name), job.jitter_s) for name, job in site.jobs.items() if job.locked}
+    gates = [f"{name} to {late_s:g} s" for name, late_s in sorted(held)]
+    free = sorted({modes.asked_name(name) for name, job in site.jobs.items() if not job.locked})
     said = [f"POI rule {site.poi.rule} is a draft; its high-pass is of order {site.poi.filter_order}"]
     if gates:
-        said.append(f"start gates hold {', '.join(gates)}")
+        said.append(f"start gates hold {', '.join(gates)}; later starts are not looked at")
     if free:
-        said.append(f"unlocked ({', '.join(free)}): every alignment is held against, however rare")
+        once = site.poi.unlocked_alignment == "once_a_year"
+        events = "those planned events that meet once a year" if once else "their planned events"
+        said.append(f"unlocked ({', '.join(free)}): iterations at every alignment, and {events}, are held")
+    said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(
         "hourly mean power sets energy, demand and losses; "

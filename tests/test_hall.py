@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import codesign
 from codesign.design import Design, Outcome
 
 ROOT = Path(__file__).parents[1]
+TORONTO = Path(os.environ.get("CODESIGN_DATA") or "nowhere") / "weather_openmeteo_CA-ON_2022.csv.gz"
+"""Open-Meteo archive of Toronto, hourly, local time at UTC-4; not part of the project."""
 
 pytestmark = pytest.mark.slow
 
@@ -53,3 +57,31 @@ def test_a_smaller_share_of_the_window_needs_more_storage(hall: codesign.Site, s
     assert plan.solved
     assert plan.sizes["storage_power"].value > stored.sizes["storage_power"].value
     assert (plan.cost_usd_per_year or 0.0) > (stored.plan.bound_usd_per_year or 0.0)
+
+
+def test_no_cap_pays_where_work_is_worth_a_dollar_an_hour(hall: codesign.Site, stored: Design) -> None:
+    """The job that has a cap does not take it at 1 USD per GPU-hour, and does at a cent."""
+    assert hall.jobs["pretrain"].lost_work_usd_per_gpu_h == 1.0
+    assert not any(row.mode.startswith("cap") for row in stored.schedule)
+    cheap = codesign.plan(hall.with_({"jobs.pretrain.lost_work_usd_per_gpu_h": 0.01}))
+    assert {row.mode for row in cheap.schedule if row.job == "pretrain"} == {"cap_0.85"}
+    assert (cheap.it_mw or 0.0) < (stored.plan.it_mw or 0.0)
+
+
+@pytest.mark.skipif(not TORONTO.is_file(), reason="measured traces not found")
+def test_the_weather_of_toronto_needs_fewer_chillers(stored: Design, tmp_path: Path) -> None:
+    """Hours of 2022, on the dates of the prices' year."""
+    folder = Path(shutil.copytree(ROOT / "instances" / "hall_20mw", tmp_path / "hall"))
+    weather = pd.read_csv(TORONTO, comment="#")
+    weather = weather.rename(
+        columns={"temperature_2m": "dry_bulb_c", "relative_humidity_2m": "relative_humidity_percent"}
+    )
+    weather["time"] = weather["time"].str.replace("2022-", "2023-").str.slice(0, 16)
+    columns = ["time", "dry_bulb_c", "relative_humidity_percent"]
+    weather[columns].to_csv(folder / "weather.csv", index=False)
+    site = (folder / "site.toml").read_text().replace("utc_offset_h = -5", "utc_offset_h = -4", 1)
+    (folder / "site.toml").write_text(site)
+    plan = codesign.plan(codesign.load(folder))
+    assert plan.solved, plan.reason
+    assert (plan.sizes["chiller"].count or 0) < (stored.sizes["chiller"].count or 0)
+    assert (plan.pue or 9.0) < (stored.plan.pue or 0.0)
