@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import codesign
 from codesign.errors import InputError
 from codesign.locking import Lock, lateness_s, menu, steady_lateness_s
 
@@ -204,3 +205,13 @@ def test_runs_of_one_job_differ_tenfold() -> None:
     alone = [menu(run_of("NVIDIA", 512, "GB200 NVL72", run), [0.01])[0].jitter_s for run in (1, 2, 3)]
     assert max(alone) > 7.0
     assert min(alone) < 1.0
+
+
+@measured
+def test_the_locks_of_the_hall_are_those_of_the_measured_steps() -> None:
+    site = codesign.load(Path(__file__).parents[1] / "instances" / "hall_20mw")
+    runs = [run_of("smc-dc-power", 512, "H100", run) for run in (1, 2, 3)]
+    for job in site.jobs.values():
+        for lock in job.locks:
+            (found,) = menu(runs, [lock.slack_pu])
+            assert lock.jitter_s == pytest.approx(found.jitter_s, abs=0.003)
