@@ -96,7 +96,7 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     assert found is not None
     fall, _ = smoothing.abort_step_mw(site)
     limit = workload.window_limit_mw(site)
-    assert found[0] == pytest.approx(fall - limit, rel=1e-6)
+    assert found[0] == pytest.approx(fall - limit / (1 + abort.FOLLOWS_PU), rel=1e-6)
     assert np.ptp(rest.charge_mw) == pytest.approx(0.0, abs=1e-9)
 
 
