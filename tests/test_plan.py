@@ -10,7 +10,7 @@ import pyomo.environ as pyo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import random_site
+from tiny import TOY, random_site, steady_hall
 
 import codesign
 from codesign import catalogue, climate, evaluation, steady
@@ -25,7 +25,6 @@ from codesign.planning.rows import Rows, drop_inner
 from codesign.site import Site
 from codesign.tangents import chord, tangents
 
-HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
 DESIGNS = sorted((Path(__file__).parent / "designs").iterdir())
 
 
@@ -232,7 +231,7 @@ def test_the_trim_chiller_of_no_setting_is_cheaper_than_its_fans_and_machines_al
 
 def test_the_table_of_the_heat_path_is_the_least_power_of_the_evaluation() -> None:
     """By cells, machines and dry bulb: what `steady.reject` finds by another search; inf where short."""
-    site = codesign.load(HALL).with_({"clock.hour_step_h": 3})
+    site = steady_hall().with_({"clock.hour_step_h": 3})
     setting, db = Setting(38.0, 4.0), climate.hours(site).dry_bulb_c
     point = steady.fws_point(site, setting, "cdu-1350", "fws-pump", 14)
     machine = catalogue.build(site, "chiller", "warm-1500")
@@ -261,7 +260,7 @@ def test_hours_of_equal_dry_bulb_share_columns_and_paid_waste_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Shared columns keep the optimum of the model with every hour apart; a negative price allows waste."""
-    toy = codesign.load(HALL.parent / "toy_1mw")
+    toy = codesign.load(TOY)
     toy = with_series(
         toy, "weather", "dry_bulb_c", [5.0 * round(c / 5) for c in toy.series.weather["dry_bulb_c"]]
     )
