@@ -51,10 +51,13 @@ class Evaluation:
         return tuple(m for m in self.margins if m.margin < 0.0)
 
 
-def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: Schedule) -> Evaluation:
+def evaluate(
+    site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: Schedule, *, one_away: bool = True
+) -> Evaluation:
     """Evaluate sizes and schedule; a contract below the metered peak is a broken margin, not corrected.
 
-    A group with nothing installed is operated as one unit; its margins say that there is none.
+    A group with nothing installed is operated as one unit; its margins say that there is none. Without
+    `one_away` the window rule with a copy away is left out, which is a dispatch a copy.
     """
     site, schedule = modes.as_run(site, schedule)
     hours = climate.hours(site)
@@ -101,7 +104,7 @@ def evaluate(site: Site, setting: Setting, sizes: Mapping[str, Size], schedule: 
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
-    if site.poi.one_job_absent and fast.window_mw <= workload.window_limit_mw(site) + RESIDUE:
+    if one_away and site.poi.one_job_absent and fast.window_mw <= workload.window_limit_mw(site) + RESIDUE:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)

@@ -62,8 +62,9 @@ def costs_more(site: Site, plan: Plan, name: str, less: Size) -> bool:
         name: less,
         "contract": replace(plan.sizes["contract"], value=site.poi.contract_max_mw),
     }
-    exact = evaluation.evaluate(site, plan.setting, free, plan.schedule)
-    settled = evaluation.evaluate(site, plan.setting, evaluation.settled(exact, {}), plan.schedule)
+    exact = evaluation.evaluate(site, plan.setting, free, plan.schedule, one_away=False)
+    sizes = evaluation.settled(exact, {})
+    settled = evaluation.evaluate(site, plan.setting, sizes, plan.schedule, one_away=False)
     return settled.cost_usd_per_year > plan.cost_usd_per_year
 
 
@@ -104,10 +105,13 @@ def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:
 def _what_breaks(site: Site, plan: Plan, sizes: Mapping[str, Any], cuts: Sequence[Backoff]) -> str | None:
     if plan.setting is None:
         raise ValueError("a plan without a setting has no sizes to explain")
-    broken = evaluation.evaluate(site, plan.setting, sizes, plan.schedule).broken
+    broken = evaluation.evaluate(site, plan.setting, sizes, plan.schedule, one_away=False).broken
     if broken:
         return f"{broken[0].limit} @ static"
     for cut in cuts:
         if cut.violated_by(sizes):
             return f"{cut.limit} @ {cut.scenario}"
-    return None
+    if not site.poi.one_job_absent:
+        return None
+    broken = evaluation.evaluate(site, plan.setting, sizes, plan.schedule).broken
+    return f"{broken[0].limit} @ static" if broken else None

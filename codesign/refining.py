@@ -166,7 +166,7 @@ def _shown(site: Site, plan: Plan, tell: Callable[[str, int, int], None]) -> tup
             continue
         tried = replace(plan, sizes=Sizes({**plan.sizes, name: less}))
         try:
-            rows = checking.check(site, tried, scenarios=[scenario], progress=tell).margins
+            rows = checking.check(site, tried, scenarios=[scenario], progress=tell, one_away=False).margins
         except _StoppedError:
             unshown.append(name)
             continue

@@ -153,7 +153,7 @@ def evaluate_year(
     taken = days.whole_year(site) if on is None else on
     step = site.clock.hour_step_h if hour_step_h is None else hour_step_h
     year = site.with_({"days": [day.model_dump() for day in taken], "clock.hour_step_h": step})
-    exact = evaluation.evaluate(year, setting, plan.sizes, plan.schedule)
+    exact = evaluation.evaluate(year, setting, plan.sizes, plan.schedule, one_away=False)
     short: dict[str, Array] = {}
     for limit, place, spare in _spare_mw(year, setting, plan, exact):
         missing = np.where(spare < 0.0, -spare, 0.0)

@@ -60,10 +60,13 @@ def test_a_smaller_share_of_the_window_needs_more_storage(hall: codesign.Site, s
 
 
 def test_no_cap_pays_where_work_is_worth_a_dollar_an_hour(hall: codesign.Site, stored: Design) -> None:
-    """The job that has a cap does not take it at 1 USD per GPU-hour, and does at a cent."""
-    assert hall.jobs["pretrain"].lost_work_usd_per_gpu_h == 1.0
-    assert not any(row.mode.startswith("cap") for row in stored.schedule)
-    cheap = codesign.plan(hall.with_({"jobs.pretrain.lost_work_usd_per_gpu_h": 0.01}))
+    """The largest job is offered a cap: not taken at 1 USD per GPU-hour, taken at a cent."""
+    site = hall.with_({"jobs.pretrain.modes": ["baseline", "cap_0.85"]})
+    assert site.jobs["pretrain"].lost_work_usd_per_gpu_h == 1.0
+    dear = codesign.plan(site)
+    assert not any(row.mode.startswith("cap") for row in dear.schedule)
+    assert (dear.gap or 1.0) < 0.01
+    cheap = codesign.plan(site.with_({"jobs.pretrain.lost_work_usd_per_gpu_h": 0.01}))
     assert {row.mode for row in cheap.schedule if row.job == "pretrain"} == {"cap_0.85"}
     assert (cheap.it_mw or 0.0) < (stored.plan.it_mw or 0.0)
 

@@ -30,7 +30,7 @@ from codesign.site import Site
 
 def check(
     site: Site, plan: Plan, *, scenarios: Sequence[str] | None = None, log: bool = False,
-    progress: Progress | None = None, stop_on_static: bool = True, workers: int = 1,
+    progress: Progress | None = None, stop_on_static: bool = True, one_away: bool = True, workers: int = 1,
 ) -> Check:  # fmt: skip
     """Return the margin of every limit: static ones, then those of each scenario.
 
@@ -38,12 +38,13 @@ def check(
     log             print one line a solve on stderr
     progress        called with scenario, steps done and steps; with several workers at each scenario's end
     stop_on_static  run no scenario when a static limit is broken
+    one_away        judge the window rule with a copy away as well, where the site asks for it
     workers         processes; above 1 each scenario runs in a fresh one (the caller's module guards its main)
     """
     began = time.monotonic()
     site, plan = modes.plan_as_run(site, plan)
     asked = names(site) if scenarios is None else tuple(scenarios)
-    static = static_margins(site, plan)
+    static = static_margins(site, plan, one_away=one_away)
     runs = () if stop_on_static and any(row.margin < 0.0 for row in static) else asked
     if workers > 1 and len(runs) > 1:
         results = []

@@ -70,9 +70,9 @@ def hot_hour(site: Site) -> int:
     return int(np.argmax(climate.hours(site).dry_bulb_c))
 
 
-def static_margins(site: Site, plan: Plan) -> tuple[Margin, ...]:
+def static_margins(site: Site, plan: Plan, *, one_away: bool = True) -> tuple[Margin, ...]:
     """Return the margins of the static limits, by the exact evaluation."""
-    return evaluation.evaluate(site, setting(plan), plan.sizes, plan.schedule).margins
+    return evaluation.evaluate(site, setting(plan), plan.sizes, plan.schedule, one_away=one_away).margins
 
 
 def setting(plan: Plan) -> Setting:
