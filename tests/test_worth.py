@@ -31,7 +31,6 @@ def test_the_worth_is_what_the_unlocked_site_costs_more() -> None:
     site = pair()
     found = worth.of_offsets(site, gap=1e-6)
     alone = codesign.plan(site.with_({"jobs.pretrain.locked": False, "jobs.tune.locked": False}), gap=1e-6)
-    assert found.plan.cost_usd_per_year == codesign.plan(site, gap=1e-6).cost_usd_per_year
     assert found.without.cost_usd_per_year == alone.cost_usd_per_year
     assert found.usd_per_year is not None
     assert found.usd_per_year > 0.0
