@@ -205,7 +205,7 @@ def test_every_steady_hour_of_the_plan_is_a_fixed_point_of_the_plant(design: Des
         due = hours["poi_mw"][hour] - hours["storage_loss_mw"][hour]
         assert float(out["poi_mw"]) == pytest.approx(due, abs=1e-5)
         checked += 1
-    assert checked >= hours.rows / 3
+    assert checked >= 8
 
 
 def test_the_trim_chiller_of_no_setting_is_cheaper_than_its_fans_and_machines_allow(design: Design) -> None:
