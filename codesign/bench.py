@@ -25,19 +25,16 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
-import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codesign import reading, writing
+from codesign import apart, reading, writing
 from codesign.answer import versions
 from codesign.design import Outcome
 from codesign.errors import Fault, InputError, SolverError, nearest
@@ -146,39 +143,19 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
 
 def machine() -> dict[str, str | int]:
     """Return what a time depends on: cores that may be used, kind of machine, system."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return {"cores": cores, "machine": platform.machine(), "system": platform.platform()}
+    return {"cores": apart.cores(), "machine": platform.machine(), "system": platform.platform()}
 
 
 def _alone(name: str, path: Path, time_limit_s: float) -> Row:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(there, path, time_limit_s))
     began_s = time.perf_counter()
-    worker.start()
-    there.close()
     try:
-        row: Row = here.recv()
-        wall_s = time.perf_counter() - began_s
-    except EOFError:
-        worker.join()
-        raise SolverError(
-            f"{name}: its process ended without a result, exit code {worker.exitcode}"
-        ) from None
-    except BaseException:
-        worker.terminate()
-        raise
-    worker.join()
-    return replace(row, wall_s=wall_s)
+        (row,) = apart.each([partial(_measured, path, time_limit_s)])
+    except SolverError as error:
+        raise SolverError(f"{name}: {error}") from None
+    return replace(row, wall_s=time.perf_counter() - began_s)
 
 
-def _work(answer: Connection, path: Path, time_limit_s: float) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it, and ends this process
-    answer.send(_measured(path, time_limit_s))
-
-
-def _measured(path: Path, time_limit_s: float) -> Row:
+def _measured(path: Path, time_limit_s: float, progress: object) -> Row:
     """Solve and audit in this process, which does nothing else."""
     from codesign import site
 

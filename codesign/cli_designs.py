@@ -54,6 +54,7 @@ def solve(
 ) -> int:
     """Plan, check and refine until certified: the whole line."""
     from codesign import folder, refining
+    from codesign.apart import cores
 
     the_site, sizes = _site(site, changes)
     if out is not None:
@@ -63,7 +64,7 @@ def solve(
     with listening() as stop, Teller(silent=log) as teller:
         design = refining.solve(
             the_site, time_limit_s=_seconds(time_limit_s), sizes=sizes, log=log, stop=stop,
-            progress=teller.plan, scenario_progress=teller.check,
+            progress=teller.plan, scenario_progress=teller.check, workers=cores(),
         )  # fmt: skip
     if out is not None and design.plan.solved:
         folder.save(design, out)

@@ -49,11 +49,13 @@ def solve(
     progress: Callable[[str, float, float], None] | None = None,
     scenario_progress: Callable[[str, int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    workers: int = 1,
 ) -> Design:
     """Return a certified design, or the best one with the reason why it is not.
 
     Parameters are those of `codesign.plan`; `time_limit_s` is for the whole line, `scenario_progress` is
-    called with (scenario, step, steps) by the check.
+    called with (scenario, step, steps) by the check, which runs `workers` scenarios at a time (above 1 in
+    processes of their own: the caller's module guards its main).
     """
     began = time.monotonic()
 
@@ -89,7 +91,7 @@ def solve(
         rounds += 1
         try:
             heed()
-            check = checking.check(site, plan, log=log, progress=tell)
+            check = checking.check(site, plan, log=log, progress=tell, workers=workers)
         except _StoppedError as stopped:
             outcome, reason, check = stopped.outcome, "stopped before every scenario was run", unchecked
             break
@@ -116,7 +118,7 @@ def solve(
             again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year
         )
     if outcome is Outcome.CERTIFIED:
-        plan, unshown = _shown(site, plan, tell)
+        plan, unshown = _shown(site, plan, tell, workers)
     plan = replace(plan, outcome=outcome, reason=reason)
     year_of = _year(site, plan, first, seen, [day.date for day in site.days[len(asked.days) :]])
     claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown, year_of)
@@ -152,27 +154,34 @@ def _year(
     return year.claim(seen if seen is not None and same else year.evaluate_year(site, plan), added)
 
 
-def _shown(site: Site, plan: Plan, tell: Callable[[str, int, int], None]) -> tuple[Plan, tuple[str, ...]]:
+def _shown(
+    site: Site, plan: Plan, tell: Callable[[str, int, int], None], workers: int
+) -> tuple[Plan, tuple[str, ...]]:
     """Keep a scenario as a size's reason only where the smaller size breaks the limit when it is run.
 
     A cut is a line through one point: it can refuse a size that the scenario itself allows. Also returns the
-    sizes for which there was no time left to run it.
+    sizes for which it could not be run, or not to its end.
     """
-    sizes, unshown = dict(plan.sizes), list[str]()
+    sizes, cases = dict(plan.sizes), dict[str, tuple[Plan, str]]()
     for name, size in plan.sizes.items():
-        limit, _, scenario = size.set_by.partition(" @ ")
-        less = smaller(site, name, size)
-        if scenario in ("", "static") or less is None:
+        scenario, less = size.set_by.partition(" @ ")[2], smaller(site, name, size)
+        if scenario not in ("", "static") and less is not None:
+            cases[name] = replace(plan, sizes=Sizes({**plan.sizes, name: less})), scenario
+    try:
+        results = checking.results(site, list(cases.values()), progress=tell, workers=workers)
+    except _StoppedError:
+        return plan, tuple(cases)
+    unshown = []
+    for (name, (tried, _)), result in zip(cases.items(), results, strict=True):
+        size = plan.sizes[name]
+        limit = size.set_by.partition(" @ ")[0]
+        if any(row.limit == limit and row.margin < 0.0 for row in result.margins):
             continue
-        tried = replace(plan, sizes=Sizes({**plan.sizes, name: less}))
-        try:
-            rows = checking.check(site, tried, scenarios=[scenario], progress=tell, one_away=False).margins
-        except _StoppedError:
+        if result.status != "complete":
             unshown.append(name)
             continue
-        if not any(row.limit == limit and row.margin < 0.0 for row in rows):
-            reason = ECONOMIC if costs_more(site, plan, name, less) else f"{SPARE}{size.set_by}"
-            sizes[name] = replace(size, set_by=reason)
+        reason = ECONOMIC if costs_more(site, plan, name, tried.sizes[name]) else f"{SPARE}{size.set_by}"
+        sizes[name] = replace(size, set_by=reason)
     return replace(plan, sizes=Sizes(sizes)), tuple(unshown)
 
 
@@ -293,7 +302,7 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
 def _unshown(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
-    return (f"what set {', '.join(names)} is read from a cut; there was no time to run the smaller size",)
+    return (f"what set {', '.join(names)} is read from a cut; the smaller size was not run to the end",)
 
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:

@@ -431,10 +431,9 @@ def test_an_infeasible_instance_is_a_row_like_its_reference(
     assert (told["against"], told["worse"]) == (str(INFEASIBLE / "reference.toml"), [])
 
 
-def test_a_process_that_fails_is_told(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(SolverError, match="hall: its process ended without a result, exit code 1"):
+def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SolverError, match=r"(?s)hall: in a process of its own.*gone"):
         bench._alone("hall", tmp_path / "gone", 1.0)
-    assert "gone" in capfd.readouterr().err
 
 
 def test_a_design_that_the_audit_refuses_is_not_certified(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,8 +445,8 @@ def test_a_design_that_the_audit_refuses_is_not_certified(monkeypatch: pytest.Mo
     verdict = SimpleNamespace(breaches=breaches, holds=True)
     monkeypatch.setattr(refining, "solve", lambda site, **_: design)
     monkeypatch.setattr(auditing, "audit", lambda given: verdict)
-    assert bench._measured(TOY, 1.0).outcome == "certified"
+    assert bench._measured(TOY, 1.0, None).outcome == "certified"
     breaches.append("cost at hall: 1, allowed 2")
     verdict.holds = False
-    row = bench._measured(TOY, 1.0)
+    row = bench._measured(TOY, 1.0, None)
     assert (row.outcome, row.reason) == ("not_certified", "the audit refuses it: cost at hall: 1, allowed 2")

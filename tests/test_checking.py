@@ -341,7 +341,7 @@ def short_run(controller: Controller, line: Timeline) -> Run:
 
 def test_without_a_solution_the_plan_is_held_and_said_so() -> None:
     line = replace(timeline(site(), plan(), begin(), "nominal_hot"), steps=4)
-    controller = Controller(runs.problem(begin().stack, line, runs.range_rule(site())))
+    controller = Controller(runs.problem(begin().stack, line.horizon, line.step_s, runs.range_rule(site())))
     controller.solver.solve = stuck  # type: ignore[method-assign]
     record = short_run(controller, line)
     assert [move.kind for move in record.moves] == ["held"] * 4
@@ -354,7 +354,7 @@ def test_without_a_solution_the_plan_is_held_and_said_so() -> None:
 
 def test_after_a_failure_the_tail_of_the_last_moves_is_held() -> None:
     line = replace(timeline(site(), plan(), begin(), "nominal_hot"), steps=3)
-    controller = Controller(runs.problem(begin().stack, line, runs.range_rule(site())))
+    controller = Controller(runs.problem(begin().stack, line.horizon, line.step_s, runs.range_rule(site())))
     solve, first = controller.solver.solve, []
 
     def once(*arguments: Any) -> Solution:

@@ -14,47 +14,59 @@ CVODES and from the waveform, never from the controller's own prediction; the mo
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from codesign import modes
+from codesign import apart, modes
 from codesign.checking.runs import Progress, run
 from codesign.checking.scenarios import names
 from codesign.checking.steady import static_margins
-from codesign.design import Check, Plan
+from codesign.design import Check, Plan, ScenarioResult
 from codesign.site import Site
 
 
 def check(
     site: Site, plan: Plan, *, scenarios: Sequence[str] | None = None, log: bool = False,
-    progress: Progress | None = None, stop_on_static: bool = True, one_away: bool = True, workers: int = 1,
+    progress: Progress | None = None, stop_on_static: bool = True, workers: int = 1,
 ) -> Check:  # fmt: skip
     """Return the margin of every limit: static ones, then those of each scenario.
 
     scenarios       ids to run, by default all that the site asks for
     log             print one line a solve on stderr
-    progress        called with scenario, steps done and steps; with several workers at each scenario's end
+    progress        called with scenario, steps done and steps
     stop_on_static  run no scenario when a static limit is broken
-    one_away        judge the window rule with a copy away as well, where the site asks for it
-    workers         processes; above 1 each scenario runs in a fresh one (the caller's module guards its main)
+    workers         scenarios at a time, above 1 in processes of their own (the caller guards its main)
     """
     began = time.monotonic()
     site, plan = modes.plan_as_run(site, plan)
     asked = names(site) if scenarios is None else tuple(scenarios)
-    static = static_margins(site, plan, one_away=one_away)
+    static = static_margins(site, plan)
     runs = () if stop_on_static and any(row.margin < 0.0 for row in static) else asked
-    if workers > 1 and len(runs) > 1:
-        results = []
-        with ProcessPoolExecutor(min(workers, len(runs)), multiprocessing.get_context("spawn")) as pool:
-            for result in pool.map(partial(run, site, plan, log=log), runs):
-                results.append(result)
-                if progress is not None:
-                    progress(result.id, len(result.time_s) - 1, len(result.time_s) - 1)
-    else:
-        results = [run(site, plan, name, log=log, progress=progress) for name in runs]
+    made = _runs([(site, plan, name) for name in runs], log, progress, workers)
     skipped = tuple(f"scenario {name}" for name in dict.fromkeys((*names(site), *asked)) if name not in runs)
     seconds = time.monotonic() - began
-    return Check(static=static, scenarios=tuple(results), covered=runs, not_covered=skipped, seconds=seconds)
+    return Check(static=static, scenarios=tuple(made), covered=runs, not_covered=skipped, seconds=seconds)
+
+
+def results(
+    site: Site, cases: Sequence[tuple[Plan, str]], *, progress: Progress | None = None, workers: int = 1
+) -> list[ScenarioResult]:
+    """Return one scenario each of several plans of a site, whatever their static limits."""
+    runs = [(*modes.plan_as_run(site, plan), scenario) for plan, scenario in cases]
+    return _runs(runs, False, progress, workers)
+
+
+def _runs(
+    cases: Sequence[tuple[Site, Plan, str]], log: bool, progress: Progress | None, workers: int
+) -> list[ScenarioResult]:
+    if workers <= 1 or len(cases) <= 1:
+        return [run(*case, log=log, progress=progress) for case in cases]
+    longest = sorted(range(len(cases)), key=lambda i: -_duration_s(*cases[i]))
+    found = apart.each([partial(run, *cases[i], log=log) for i in longest], workers, progress)
+    by_case = dict(zip(longest, found, strict=True))
+    return [by_case[i] for i in range(len(cases))]
+
+
+def _duration_s(site: Site, _: Plan, scenario: str) -> float:
+    return float(getattr(site.scenarios, scenario).duration_s)

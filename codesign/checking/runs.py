@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -40,10 +40,7 @@ def run(
     begin = start(site, plan)
     line, rule = timeline(site, plan, begin, scenario), range_rule(site)
     tell = None if progress is None else partial(progress, scenario)
-    controller, integrator = (
-        Controller(problem(begin.stack, line, rule)),
-        Integrator(begin.stack, line.step_s),
-    )
+    controller, integrator = _machines(begin.stack, line.horizon, line.step_s, rule)
     record = closed_loop.run(begin, line, controller, integrator, rule, tell)
     if log:
         for step, move in enumerate(record.moves):
@@ -55,12 +52,18 @@ def run(
     return judge(begin, line, rule, record)
 
 
-def problem(stack: Stack, line: Timeline, rule: RangeRule | None, order: int = 1) -> Problem:
+@lru_cache(maxsize=4)
+def _machines(
+    stack: Stack, horizon: int, step_s: float, rule: RangeRule | None
+) -> tuple[Controller, Integrator]:
+    """Return controller and integrator, kept: one step and horizon have the same, for any sizes."""
+    return Controller(problem(stack, horizon, step_s, rule)), Integrator(stack, step_s)
+
+
+def problem(stack: Stack, horizon: int, step_s: float, rule: RangeRule | None, order: int = 1) -> Problem:
     """Return the controller's programme."""
     back_off = np.array([0.0 if limit.hard else BACK_OFF.get(limit.unit, 0.0) for limit in stack.limits])
-    return Problem(
-        stack, line.horizon, line.step_s, rule=rule, order=order, back_off=back_off, tracked=tracked(stack)
-    )
+    return Problem(stack, horizon, step_s, rule=rule, order=order, back_off=back_off, tracked=tracked(stack))
 
 
 def tracked(stack: Stack) -> list[str]:

@@ -7,6 +7,7 @@ and whatever moves afterwards was moved by the scenario.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def start(site: Site, plan: Plan, hour: int | None = None) -> Start:
     """Return the steady state of an hour of the plan, by default of its hottest."""
     hour = hot_hour(site) if hour is None else hour
     hall, p = plant(site, plan), sizes(plan)
-    stack, load, table = Stack(hall), steady.it_load(site, setting(plan)), plan.hours
+    stack, load, table = stacked(hall), steady.it_load(site, setting(plan)), plan.hours
     x, u, d = hall.steady(
         {
             group(row.job, row.copy): workload.mean_level(site.jobs[row.job], site)
@@ -65,14 +66,20 @@ def start(site: Site, plan: Plan, hour: int | None = None) -> Start:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4)
+def stacked(hall: Plant) -> Stack:
+    """Return a plant's functions, kept: sizes are arguments of them."""
+    return Stack(hall)
+
+
 def hot_hour(site: Site) -> int:
     """Return the hottest hour of the representative days, the first of equals."""
     return int(np.argmax(climate.hours(site).dry_bulb_c))
 
 
-def static_margins(site: Site, plan: Plan, *, one_away: bool = True) -> tuple[Margin, ...]:
+def static_margins(site: Site, plan: Plan) -> tuple[Margin, ...]:
     """Return the margins of the static limits, by the exact evaluation."""
-    return evaluation.evaluate(site, setting(plan), plan.sizes, plan.schedule, one_away=one_away).margins
+    return evaluation.evaluate(site, setting(plan), plan.sizes, plan.schedule).margins
 
 
 def setting(plan: Plan) -> Setting:

@@ -1,0 +1,118 @@
+"""Work in processes of its own, some at a time: heard as it goes, ended with its caller.
+
+Processes are spawned: the caller's module guards its main.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from codesign.errors import SolverError
+
+T = TypeVar("T")
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What the linear algebra of a process reads when it starts."""
+
+
+def each(
+    tasks: Sequence[Callable[..., T]], most: int = 1, hear: Callable[..., None] | None = None
+) -> list[T]:
+    """Return the tasks' results in their order, up to `most` running at a time.
+
+    A task can be pickled and is called with `progress`, whose arguments `hear` gets here. Several at a time
+    have one thread each for linear algebra. Whatever is raised here, by `hear` too, ends all of them.
+
+    Raises
+    ------
+    SolverError
+        A process raised something, which is quoted, or ended without a result.
+    """
+    results: dict[int, T] = {}
+    waiting, running = list(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < most:
+                index, task = waiting.pop(0)
+                with _one_thread(most > 1):
+                    here, worker = _started(task)
+                running[here] = index, worker
+            ready = wait(list(running))
+            for here, (index, worker) in list(running.items()):
+                if here not in ready:
+                    continue
+                kind, value = _heard(here, worker)
+                if kind == "progress" and hear is not None:
+                    hear(*value)
+                elif kind == "result":
+                    results[index] = value
+                    worker.join()
+                    del running[here]
+    finally:
+        for _, worker in running.values():
+            worker.terminate()
+            worker.join()
+    return [results[index] for index in range(len(tasks))]
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _started(task: Callable[..., Any]) -> tuple[Connection, BaseProcess]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(there, task), daemon=True)
+    worker.start()
+    there.close()
+    return here, worker
+
+
+def _heard(here: Connection, worker: BaseProcess) -> tuple[str, Any]:
+    try:
+        kind, value = here.recv()
+    except EOFError:
+        worker.join()
+        raise SolverError(f"a process ended without a result, exit code {worker.exitcode}") from None
+    if kind == "raised":
+        raise SolverError(f"in a process of its own:\n{value}")
+    return kind, value
+
+
+def _work(there: Connection, task: Callable[..., Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it, and ends this process
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+    try:
+        there.send(("result", task(progress=lambda *words: there.send(("progress", words)))))
+    except Exception:
+        there.send(("raised", traceback.format_exc()))
+
+
+def _end_with_caller() -> None:
+    caller = multiprocessing.parent_process()
+    if caller is not None:
+        caller.join()
+        os._exit(1)
+
+
+@contextmanager
+def _one_thread(asked: bool) -> Iterator[None]:
+    """Let processes that start meanwhile have one thread, where the caller's environment says nothing."""
+    own = [name for name in THREADS if asked and name not in os.environ]
+    os.environ.update(dict.fromkeys(own, "1"))
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
