@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, modes, smoothing, steady, workload
+from codesign import catalogue, climate, modes, smoothing, steady, streams, window
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
@@ -104,7 +104,7 @@ def evaluate(
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
-    if one_away and site.poi.one_job_absent and fast.window_mw <= workload.window_limit_mw(site) + RESIDUE:
+    if one_away and site.poi.one_job_absent and fast.window_mw <= window.limit_mw(site) + RESIDUE:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
@@ -138,7 +138,7 @@ def _away(
         if not row.locked:
             continue  # held at every alignment: without it the rest is calmer
         best = dispatch(site, rest, power.card, power.value, energy.value, coarse=True)
-        spare = workload.window_limit_mw(site) - best.window_mw
+        spare = window.limit_mw(site) - best.window_mw
         place = f"poi, {row.job} {row.copy} away"
         margins.append(Margin(ONE_AWAY, "static", place, best.window_time_s, spare, "mw", "waveform"))
         shares = best.shares or {"locked": (best.charge_mw, best.discharge_mw)}
@@ -161,7 +161,7 @@ def _dispatched(
     coarse: bool,
 ) -> smoothing.Dispatch:  # fmt: skip
     return smoothing.dispatch(
-        site, smoothing.streams(site, schedule), catalogue.build(site, "storage", card) if card else None,
+        site, streams.of(site, schedule), catalogue.build(site, "storage", card) if card else None,
         power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
         tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES,
     )  # fmt: skip
@@ -265,13 +265,13 @@ def _electrical_margins(
 ) -> list[Margin]:
     rows = [steady.worst("hot_spot", HOT_SPOT, hot_spot_spare_mva(site, sizes, hours), "mva", hours)]
     contract = sizes["contract"].value
-    window_spare = workload.window_limit_mw(site) - fast.window_mw
+    window_spare = window.limit_mw(site) - fast.window_mw
     if sizes["storage_power"].card:
         store = catalogue.build(site, "storage", sizes["storage_power"].card)
         rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
         rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
     step, job = smoothing.abort_step_mw(site)
-    covered = sizes["storage_power"].value + workload.window_limit_mw(site)
+    covered = sizes["storage_power"].value + window.limit_mw(site)
     rows.append(Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"))
     rows += [
         Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),

@@ -8,32 +8,13 @@ e_i       energy stored for stream i above the storage's least, periodic        
 n~        n after the rule's high-pass                                                  MW
 v         excess over the window limit and the interconnection limit (elastic)          MW
 
-Streams that cannot shift against each other (locked jobs without jitter) are one stream and share one
-dispatch: exact. A job with jitter, or an unlocked one, is a stream of its own, with a dispatch that follows
-the job's own phase: causal, a restriction of what a controller could do, so it is safe in a plan and belongs
-in no bound. Its rows take the envelope of their own quantity: of the level, or of the lagged difference, one
-per lag.
-
-A start is up to jitter_s late, never early (`codesign.locking`). A shift by part of a step is averaged over
-each step, as every shape is that the clock carries; so the course is linear between whole shifts, and an
-envelope needs these and the last. Where the streams are too many for dispatches of their own (OWN_STEPS), one
-with a jitter below a step has none: the common one keeps to the clock, and what the shift changes is added.
-
-Unlocked copies of a job are one stream with one dispatch, each at a phase of its own. Their iterations are
-held at every alignment. Planned events are short: a stream is *calm* but for the time from a window before an
-event until the filter has forgotten it; calm copies take their calm part of power, stored energy and window.
-Phases wander independently, so that copies k_j of the jobs j are in an event together
-
-    S / d * prod_j C(n_j, k_j) f_j^k_j        times a year,
-
-f_j the share of time in an event, S / d the year over their shortest event's part in an overlap. What is
-expected at least once a year is held (`met`), unless the site asks for every alignment.
+What can shift against what, and how far, is in `codesign.streams`. Streams that shift have a share of the
+storage each, whose dispatch follows the stream's own phase; its rows take the envelope of their own quantity.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +23,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from codesign import steady, workload
+from codesign import steady, streams, window, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.site import Site
@@ -55,36 +36,11 @@ TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
 
 LARGE = 20_000
 """Rows from which the interior point method is asked: the simplex method took a hundred times as long."""
-FORGOTTEN = 1e-10
-MOST_CASES = 5000
 COARSE = ((1e-8, "highs"), (1e-8, "highs-ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
-OWN_STEPS = 3000
-"""Steps of all streams that shift, up to which each has a dispatch of its own."""
 ROOM_COST = 1e-5
 """Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """Power that moves as one, by how many steps it may be late (None: any), and whether storage follows it.
-
-    Its waveform is that of the macro period; of its own shorter period where it may shift at will. `copies`
-    share waveform and dispatch, each later by some steps; `calm` says where no event is near.
-    """
-
-    name: str  # "locked", or JOB_COPY of the first copy
-    power_mw: np.ndarray
-    shift_steps: float | None
-    own: bool = True
-    copies: tuple[tuple[str, int], ...]  # name, steps later than the waveform
-    calm: np.ndarray | None = None
-
-    @property
-    def count(self) -> int:
-        """Copies."""
-        return len(self.copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,100 +61,6 @@ class Dispatch:
         return float(np.mean(self.charge_mw - self.discharge_mw))
 
 
-def streams(site: Site, schedule: workload.Schedule) -> tuple[Stream, ...]:
-    """Return the schedule's streams: all steady jobs as one, unlocked copies of a job, every other copy."""
-    step, steps = site.clock.step_s, workload.macro_steps(site)
-    together = np.zeros(steps)
-    alone, free = [], dict[str, list[tuple[str, int]]]()
-    late = sum(steps for a in schedule if site.jobs[a.job].locked and site.jobs[a.job].jitter_s > 0.0)
-    for a in schedule:
-        job = site.jobs[a.job]
-        power = workload.assignment_mw(site, a)
-        name = f"{a.job}_{a.copy}"
-        if not job.locked:
-            free.setdefault(a.job, []).append((name, round(_later_s(site, a) / step)))
-        elif job.jitter_s == 0.0:
-            together = together + power
-        else:
-            shift = job.jitter_s / step
-            own = shift >= 1.0 or late <= OWN_STEPS
-            alone.append(Stream(name=name, power_mw=power, shift_steps=shift, own=own, copies=((name, 0),)))
-    return (
-        Stream(name="locked", power_mw=together, shift_steps=0, copies=(("locked", 0),)),
-        *alone,
-        *(_unlocked(site, job, tuple(copies)) for job, copies in free.items()),
-    )
-
-
-def _unlocked(site: Site, name: str, copies: tuple[tuple[str, int], ...]) -> Stream:
-    job, step = site.jobs[name], site.clock.step_s
-    power = workload.template_mw(site, name, workload.placements(site, name)[0])
-    if not job.events:
-        power = power[: round(job.period_s / step)]
-        return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies)
-    calm = np.ones(len(power), bool)
-    memory = math.ceil(math.log(FORGOTTEN) / math.log(workload.high_pass_coefficient(site)))
-    for event in job.events:
-        for turn in range(round(site.clock.macro_s / event.interval_s)):
-            start = round(turn * event.interval_s / step)
-            last = start + round(event.duration_s / step) + site.poi.filter_order * memory
-            calm[np.arange(start - workload.window_steps(site) - 1, last + 1) % len(power)] = False
-    lags = range(1, workload.window_steps(site) + 1)
-    if not all((calm & np.roll(calm, -lag)).any() for lag in lags):
-        return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies)
-    return Stream(name=copies[0][0], power_mw=power, shift_steps=None, copies=copies, calm=calm)
-
-
-def _later_s(site: Site, row: workload.Assignment) -> float:
-    """Return how much later than at its job's first placement a copy runs; its events keep their distance."""
-    return dict(row.events)[site.jobs[row.job].events[0].kind] if row.events else row.offset_s
-
-
-def met(site: Site, parts: Sequence[Stream]) -> tuple[tuple[int, ...], ...]:
-    """Return how many copies of each stream are in an event together: the largest cases to be held."""
-    whole = tuple(part.count for part in parts)
-    shares = {i: 1.0 - float(part.calm.mean()) for i, part in enumerate(parts) if part.calm is not None}
-    free = list(shares)
-    if site.poi.unlocked_alignment == "any" or math.prod(whole[i] + 1 for i in free) > MOST_CASES:
-        return (whole,)
-    year_s = H_PER_YEAR * S_PER_H
-    found: list[tuple[int, ...]] = []
-    for counts in itertools.product(*(range(whole[i], -1, -1) for i in free)):
-        chance = math.prod(math.comb(whole[i], n) * shares[i] ** n for i, n in zip(free, counts, strict=True))
-        there = [i for i, n in zip(free, counts, strict=True) if n]
-        length_s = min((shares[i] * len(parts[i].power_mw) for i in there), default=1.0) * site.clock.step_s
-        if not there or chance * year_s * sum(counts) / length_s >= 1.0:
-            found.append(counts)
-    largest = [
-        counts
-        for counts in found
-        if not any(
-            other != counts and all(a >= b for a, b in zip(other, counts, strict=True)) for other in found
-        )
-    ]
-    made = []
-    for counts in largest:
-        case = list(whole)
-        for i, n in zip(free, counts, strict=True):
-            case[i] = n
-        made.append(tuple(case))
-    return tuple(made)
-
-
-def calm_pairs(part: Stream, lag: int) -> np.ndarray:
-    """Return at which steps a stream is calm, and calm again a lag later."""
-    if part.calm is None:
-        return np.zeros(len(part.power_mw), bool)
-    return np.asarray(part.calm & np.roll(part.calm, -lag))
-
-
-def _calm_change_mw(part: Stream, filtered_mw: np.ndarray, lag: int, sign: float) -> float:
-    """Return the greatest lagged difference of a stream between two steps at which it is calm."""
-    if part.calm is None:
-        return 0.0
-    return float((sign * (np.roll(filtered_mw, -lag) - filtered_mw))[calm_pairs(part, lag)].max())
-
-
 def abort_step_mw(site: Site) -> tuple[float, str]:
     """Return the largest fall of power when one job stops at once, and the job [MW].
 
@@ -216,7 +78,7 @@ def abort_step_mw(site: Site) -> tuple[float, str]:
 
 def dispatch(
     site: Site,
-    parts: tuple[Stream, ...],
+    parts: tuple[streams.Stream, ...],
     card: Storage | None,
     *,
     power_mw: float,
@@ -276,7 +138,7 @@ class _Rows:
 
 
 class _Programme:
-    def __init__(self, site: Site, parts: tuple[Stream, ...], card: Storage | None, power_mw: float,
+    def __init__(self, site: Site, parts: tuple[streams.Stream, ...], card: Storage | None, power_mw: float,
                  energy_mwh: float, other_mw: float) -> None:  # fmt: skip
         self.site, self.parts, self.other_mw = site, parts, other_mw
         self.steps = len(parts[0].power_mw)
@@ -291,7 +153,7 @@ class _Programme:
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
         self.owning = [part for part in parts if part.own]
-        self.cases = met(site, self.owning)
+        self.cases = streams.met(site, self.owning)
         alone = len(self.owning) == 1 and self.owning[0].count == 1
         self.storage = [self._store(card, power_mw, usable_mwh, part, alone) for part in self.owning]
         if not alone:
@@ -329,7 +191,7 @@ class _Programme:
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
     def _store(
-        self, card: Storage | None, power_mw: float, energy_mwh: float, part: Stream, alone: bool
+        self, card: Storage | None, power_mw: float, energy_mwh: float, part: streams.Stream, alone: bool
     ) -> tuple[np.ndarray, ...]:
         """Charge, discharge and energy of one copy's share; its ceiling columns when the size is shared."""
         h, k, n = self.site.clock.step_s / S_PER_H, len(part.power_mw), part.count
@@ -371,11 +233,11 @@ class _Programme:
         terms = [(c, h * n) for store, n in zip(self.storage, turns, strict=True) for c in store[1]]
         self.upper.add(terms, np.array([allowed]))
 
-    def _filtered(self, part: Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
+    def _filtered(self, part: streams.Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
         """Columns of the stream behind its storage after the rule's high-pass, periodic."""
         inputs: list[tuple[np.ndarray, float]] = [(charge, 1.0), (discharge, -1.0)]
         power = part.power_mw
-        a = workload.high_pass_coefficient(self.site)
+        a = window.high_pass_coefficient(self.site)
         for _ in range(self.site.poi.filter_order):
             out = self.new(len(power), low=-np.inf)
             terms = [(out, 1.0), (np.roll(out, 1), -a)]
@@ -387,13 +249,11 @@ class _Programme:
 
     def _window(self, filtered: list[np.ndarray]) -> None:
         """Every lag within the window: sum of each stream's worst difference <= limit + excess."""
-        limit, none = workload.window_limit_mw(self.site), np.zeros(self.steps)
+        limit, none = window.limit_mw(self.site), np.zeros(self.steps)
         bare = [
-            (part, workload.high_pass_periodic(part.power_mw, self.site))
-            for part in self.parts
-            if not part.own
+            (part, window.high_pass_periodic(part.power_mw, self.site)) for part in self.parts if not part.own
         ]
-        for lag in range(1, workload.window_steps(self.site) + 1):
+        for lag in range(1, window.steps(self.site) + 1):
             for sign in (1.0, -1.0):
                 locked: list[tuple[np.ndarray, float]] = [(self.over_window, -1.0)]
                 events: list[tuple[int, np.ndarray, np.ndarray]] = []
@@ -403,9 +263,9 @@ class _Programme:
                         locked += change
                     else:
                         events.append(
-                            (i, *self._worst(change, part, np.zeros(len(y)), calm_pairs(part, lag)))
+                            (i, *self._worst(change, part, np.zeros(len(y)), streams.calm_pairs(part, lag)))
                         )
-                known = sum((at_worst(sign * (np.roll(y, -lag) - y), part) for part, y in bare), none)
+                known = sum((streams.at_worst(sign * (np.roll(y, -lag) - y), part) for part, y in bare), none)
                 for case in self.cases:
                     terms = [*locked, *((busy, float(case[i])) for i, busy, _ in events)]
                     terms += [
@@ -420,7 +280,7 @@ class _Programme:
         terms: list[tuple[np.ndarray, float]] = [(self.over_line, -1.0)]
         known = np.full(self.steps, self.other_mw)
         for part in self.parts:
-            known = known + (0.0 if part.own else at_worst(part.power_mw, part))
+            known = known + (0.0 if part.own else streams.at_worst(part.power_mw, part))
         for part, store in zip(self.owning, self.storage, strict=True):
             if part.shift_steps == 0:
                 terms += [(store[0], 1.0), (store[1], -1.0)]
@@ -431,7 +291,7 @@ class _Programme:
         self.upper.add(terms, self.site.poi.interconnection_limit_mw - known)
 
     def _worst(
-        self, terms: list[tuple[np.ndarray, float]], part: Stream, known: np.ndarray,
+        self, terms: list[tuple[np.ndarray, float]], part: streams.Stream, known: np.ndarray,
         calm: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         """Columns that stay above the terms at every admissible shift of the stream, and at calm steps."""
@@ -444,7 +304,7 @@ class _Programme:
             self.upper.add([(quiet, 1.0), (worst, -1.0)], np.zeros(1))
             return np.broadcast_to(worst, (self.steps,)), np.broadcast_to(quiet, (self.steps,))
         worst = self.new(self.steps, low=-np.inf)
-        for shift in workload.shifts(part.shift_steps):
+        for shift in streams.shifts(part.shift_steps):
             whole = int(shift + 1e-9)
             late = shift - whole
             moved = [
@@ -453,14 +313,14 @@ class _Programme:
                 for more, share in ((0, 1.0 - late), (1, late))
                 if share > 1e-9
             ]
-            self.upper.add([*moved, (worst, -1.0)], -workload.moved(known, shift))
+            self.upper.add([*moved, (worst, -1.0)], -streams.moved(known, shift))
         return worst, worst
 
     def read(self, x: np.ndarray) -> Dispatch:
         charge, discharge, soc = ([np.maximum(x[store[i]], 0.0) for store in self.storage] for i in range(3))
         stored = {p.name: c - d for p, c, d in zip(self.owning, charge, discharge, strict=True)}
         nets = [part.power_mw + stored.get(part.name, 0.0) for part in self.parts]
-        window, at = widest_window(self.site, self.parts, nets)
+        window, at = streams.widest_window(self.site, self.parts, nets)
         placed = [
             (name, [np.roll(np.resize(each[i], self.steps), later) for each in (charge, discharge, soc)])
             for i, part in enumerate(self.owning)
@@ -471,78 +331,5 @@ class _Programme:
         return Dispatch(
             charge_mw=together[0], discharge_mw=together[1],
             soc_mwh=self.idle_mwh + together[2], shares=shares if len(shares) > 1 else {},
-            window_mw=window, window_time_s=at, peak_mw=highest(self.parts, nets),
+            window_mw=window, window_time_s=at, peak_mw=streams.highest(self.parts, nets),
         )  # fmt: skip
-
-
-def recorded(parts: Sequence[Stream], dispatch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Return what the recorded storage adds to one copy of every stream, charge less discharge [MW]."""
-    if not any(f"charge_mw.{name}" in dispatch for part in parts for name, _ in part.copies):
-        whole = dispatch["charge_mw"] - dispatch["discharge_mw"]
-        return [whole if i == 0 else np.zeros(len(part.power_mw)) for i, part in enumerate(parts)]
-    found = []
-    for part in parts:
-        (name, later), steps = part.copies[0], len(part.power_mw)
-        own = np.zeros(steps)
-        if f"charge_mw.{name}" in dispatch:
-            own = np.roll(dispatch[f"charge_mw.{name}"] - dispatch[f"discharge_mw.{name}"], -later)[:steps]
-        found.append(own)
-    return found
-
-
-def together(parts: Sequence[Stream], courses: Sequence[np.ndarray], steps: int) -> np.ndarray:
-    """Return the sum over the macro period of a course of every stream, each copy where it is planned."""
-    return np.sum(
-        [
-            np.roll(np.resize(course, steps), later)
-            for part, course in zip(parts, courses, strict=True)
-            for _, later in part.copies
-        ],
-        axis=0,
-    )
-
-
-def widest_window(
-    site: Site, parts: tuple[Stream, ...], nets: list[np.ndarray], lags: Sequence[int] | None = None
-) -> tuple[float, float]:
-    """Return the largest change of the high-passed sum within the rule's window, and when [MW, s].
-
-    Every stream is at its worst shift, with the events that are met together.
-    """
-    filtered = [workload.high_pass_periodic(net, site) for net in nets]
-    cases = met(site, parts)
-    widest, at = 0.0, 0.0
-    for lag in range(1, workload.window_steps(site) + 1) if lags is None else lags:
-        for sign in (1.0, -1.0):
-            worst = [
-                at_worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)
-            ]
-            calm = [_calm_change_mw(part, y, lag, sign) for y, part in zip(filtered, parts, strict=True)]
-            for case in cases:
-                change = sum(
-                    (
-                        n * each + (part.count - n) * rest
-                        for part, n, each, rest in zip(parts, case, worst, calm, strict=True)
-                    ),
-                    np.zeros(len(nets[0])),
-                )
-                if change.max() > widest:
-                    widest, at = float(change.max()), float(change.argmax() * site.clock.step_s)
-    return widest, at
-
-
-def highest(parts: tuple[Stream, ...], nets: list[np.ndarray]) -> float:
-    """Return the highest power of the sum, every stream at its worst shift [MW]."""
-    return float(
-        sum(
-            (part.count * at_worst(net, part) for net, part in zip(nets, parts, strict=True)),
-            np.zeros(len(nets[0])),
-        ).max()
-    )
-
-
-def at_worst(values: np.ndarray, part: Stream) -> np.ndarray:
-    """Return the greatest value at every step over all shifts of a stream."""
-    if part.shift_steps is None:
-        return values.max(keepdims=True)
-    return np.max([workload.moved(values, shift) for shift in workload.shifts(part.shift_steps)], axis=0)

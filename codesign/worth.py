@@ -1,7 +1,7 @@
 """What a schedule is worth: the plan of a site against the plan of the same site without any start gate.
 
 Without gates every job drifts against the others: iterations meet at every alignment, planned events as often
-as `codesign.smoothing` expects.  Both plans are found in the same way; each has its own bound, so the worth
+as `codesign.streams` expects.  Both plans are found in the same way; each has its own bound, so the worth
 lies between the bound of the one less the cost of the other, either way round.
 """
 

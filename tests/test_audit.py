@@ -21,7 +21,7 @@ from test_design import shuffle
 from tiny import opposed, random_site
 
 import codesign
-from codesign import evaluation, workload
+from codesign import evaluation, window, workload
 from codesign.answer import share_by_grade
 from codesign.auditing import hall, levels, motion, radau, waves
 from codesign.auditing.ledger import Ledger
@@ -275,7 +275,7 @@ def test_waveforms_are_those_of_the_workload(design: Design) -> None:
 def test_the_high_pass_is_that_of_the_workload(design: Design) -> None:
     steps = workload.macro_steps(design.site)
     wave = np.random.default_rng(2).normal(size=steps)
-    theirs = workload.high_pass_periodic(wave, design.site)
+    theirs = window.high_pass_periodic(wave, design.site)
     assert waves.high_passed(wave, design.site) == pytest.approx(theirs, abs=1e-10)
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import codesign
-from codesign import evaluation, workload
+from codesign import evaluation, window, workload
 from codesign.checking import check, runs
 from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
@@ -146,7 +146,7 @@ def test_the_recorder_filters_as_the_workload_does(sections: int) -> None:
     for sample in samples:
         meter.add(float(sample))
     for _ in range(sections):
-        filtered = workload.high_pass(filtered, 0.0, rule().pole(0.5))
+        filtered = window.high_pass(filtered, 0.0, rule().pole(0.5))
     np.testing.assert_allclose(meter.samples, filtered[-10:], atol=1e-12)
 
 

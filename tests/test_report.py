@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import codesign
-from codesign import catalogue, reporting, workload
+from codesign import catalogue, reporting, window, workload
 from codesign.cli import main
 from codesign.design import Check, Design, Outcome, Plan, Schedule
 from codesign.errors import InputError
@@ -195,12 +195,12 @@ def test_every_limit_belongs_to_a_part(design: Design) -> None:
 
 def test_the_window_is_the_rule_s_own(design: Design) -> None:
     site, load = design.site, poi.load(design)
-    limit = workload.window_limit_mw(site)
+    limit = window.limit_mw(site)
     (own,) = (row for row in design.check.static if row.limit == "poi_window")
     for power, widest in ((load.before_mw, load.widest_before_mw), (load.after_mw, load.widest_after_mw)):
-        y = workload.high_pass_periodic(power, site)
-        rolling = poi.rolling_mw(y, workload.window_steps(site), periodic=True)
-        expected = workload.window_range_mw(y, site.poi.window_s, site.clock.step_s, periodic=True)
+        y = window.high_pass_periodic(power, site)
+        rolling = poi.rolling_mw(y, window.steps(site), periodic=True)
+        expected = window.range_mw(y, site.poi.window_s, site.clock.step_s, periodic=True)
         assert rolling.max() == pytest.approx(expected, abs=1e-12)
         assert widest == pytest.approx(expected, abs=1e-12)
     assert load.widest_before_mw > limit
@@ -258,7 +258,7 @@ def test_worst_margins_are_marked_where_the_design_says(design: Design, elements
         "cold_aisle": rack.air_max_c, "fws_flow": sizes["fws_pump"].value,
         "storage_energy_high": store.soc_max_pu * sizes["storage_energy"].value,
         "storage_discharge": sizes["storage_power"].value,
-        "interconnection": site.poi.interconnection_limit_mw, "poi_window": workload.window_limit_mw(site),
+        "interconnection": site.poi.interconnection_limit_mw, "poi_window": window.limit_mw(site),
     }  # fmt: skip
     for run in design.check.scenarios:
         rows = {row.limit: row for row in run.margins}

@@ -11,15 +11,15 @@ import pytest
 from tiny import opposed, random_site, steady_hall
 
 import codesign
-from codesign import catalogue, evaluation, smoothing, workload
+from codesign import catalogue, evaluation, smoothing, streams, window, workload
 from codesign.design import Schedule, Setting
 from codesign.planning import abort, attempt, exchange, split
 from codesign.site import Site
 
 
 def window_mw(site: Site, schedule: Schedule) -> float:
-    parts = smoothing.streams(site, schedule)
-    return smoothing.widest_window(site, parts, [part.power_mw for part in parts])[0]
+    parts = streams.of(site, schedule)
+    return streams.widest_window(site, parts, [part.power_mw for part in parts])[0]
 
 
 @pytest.mark.parametrize("seed", [0, 3, 5])
@@ -42,7 +42,7 @@ def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
     site = steady_hall()
     moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
     order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
-    base = np.zeros((2, workload.window_steps(site), workload.macro_steps(site)))
+    base = np.zeros((2, window.steps(site), workload.macro_steps(site)))
     value, at = exchange._exchanged(base, moves, order)
     total = base + sum(moves[name].change_mw[at[name, copy]] for name, copy in order)
     assert value == pytest.approx(exchange._measure(total), rel=1e-12)
@@ -66,7 +66,7 @@ def test_coinciding_checkpoints_break_the_rule_that_staggered_ones_keep() -> Non
             ]
         )
 
-    limit = workload.window_limit_mw(site)
+    limit = window.limit_mw(site)
     assert window_mw(site, checkpoints([0.0, 0.0, 0.0])) > limit
     assert window_mw(site, checkpoints([0.0, 30.0, 60.0])) < limit
 
@@ -89,13 +89,13 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     schedule = exchange.schedule(site)
     part = catalogue.build(site, "storage", "supercap-row")
     rest = smoothing.dispatch(
-        site, smoothing.streams(site, schedule), part, power_mw=0.5, energy_mwh=0.0005, other_mw=0.0
+        site, streams.of(site, schedule), part, power_mw=0.5, energy_mwh=0.0005, other_mw=0.0
     )
     run = attempt.Run(site, Setting(36.0, 4.0), {}, 1e-6, time.perf_counter() + 60, False, None, None)
     found = abort.storage(run, schedule, "supercap-row", rest, 0.5, 0.0005)
     assert found is not None
     fall, _ = smoothing.abort_step_mw(site)
-    limit = workload.window_limit_mw(site)
+    limit = window.limit_mw(site)
     assert found[0] == pytest.approx(fall - limit / (1 + abort.FOLLOWS_PU), rel=1e-6)
     assert np.ptp(rest.charge_mw) == pytest.approx(0.0, abs=1e-9)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from codesign import workload
+from codesign import window, workload
 from codesign.errors import InputError
 from codesign.site import Site, load
 from codesign.workload import Placement
@@ -197,49 +197,49 @@ def test_arrays_are_cached_and_read_only(toy: Site) -> None:
 
 
 def test_coefficient(toy: Site) -> None:
-    assert workload.high_pass_coefficient(toy) == pytest.approx(
+    assert window.high_pass_coefficient(toy) == pytest.approx(
         np.exp(-0.2 * np.pi * toy.clock.step_s), rel=1e-15
     )
 
 
 def test_filter_is_exact_just_after_the_jumps_of_a_held_power(toy: Site) -> None:
-    a, w = workload.high_pass_coefficient(toy), 0.2 * np.pi
+    a, w = window.high_pass_coefficient(toy), 0.2 * np.pi
     p = np.array([0.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.9])
     jumps, t = np.diff(p, prepend=0.0), np.arange(len(p)) * toy.clock.step_s
     expected = [sum(jumps[: k + 1] * np.exp(-w * (t[k] - t[: k + 1]))) for k in range(len(p))]
-    assert workload.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-14)
+    assert window.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-14)
 
 
 def test_filter_is_the_transfer_function() -> None:
     p, a = np.random.default_rng(1).normal(size=300), 0.9
     expected = signal.lfilter([1, -1], [1, -a], p - p[0])
-    assert workload.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-13)
+    assert window.high_pass(p, 0.0, a) == pytest.approx(expected, abs=1e-13)
 
 
 def test_filter_is_the_recursion() -> None:
     p, a, y = np.random.default_rng(2).normal(size=50), 0.7, [0.3]
     for k in range(1, len(p)):
         y.append(a * y[-1] + p[k] - p[k - 1])
-    assert workload.high_pass(p, 0.3, a) == pytest.approx(y, abs=1e-14)
-    assert len(workload.high_pass([], 0.0, a)) == 0
+    assert window.high_pass(p, 0.3, a) == pytest.approx(y, abs=1e-14)
+    assert len(window.high_pass([], 0.0, a)) == 0
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_periodic_filter_is_the_settled_one(toy: Site, order: int) -> None:
     site = toy.with_({"poi.filter_order": order})
     p = workload.template_mw(site, "pretrain", Placement(3.0, (40.0,)))
-    a, settled = workload.high_pass_coefficient(site), np.tile(p, 5)
+    a, settled = window.high_pass_coefficient(site), np.tile(p, 5)
     for _ in range(order):
         settled = signal.lfilter([1, -1], [1, -a], settled)
-    assert workload.high_pass_periodic(p, site) == pytest.approx(settled[-len(p) :], abs=1e-13)
+    assert window.high_pass_periodic(p, site) == pytest.approx(settled[-len(p) :], abs=1e-13)
 
 
 def test_periodic_filter_is_linear_and_drops_the_mean(toy: Site) -> None:
     one, two = np.random.default_rng(3).normal(size=(2, 100))
-    both = workload.high_pass_periodic(2 * one - two + 7.0, toy)
-    apart = 2 * workload.high_pass_periodic(one, toy) - workload.high_pass_periodic(two, toy)
+    both = window.high_pass_periodic(2 * one - two + 7.0, toy)
+    apart = 2 * window.high_pass_periodic(one, toy) - window.high_pass_periodic(two, toy)
     assert both == pytest.approx(apart, abs=1e-13)
-    assert workload.high_pass_periodic(np.full(100, 5.0), toy) == pytest.approx(np.zeros(100), abs=1e-13)
+    assert window.high_pass_periodic(np.full(100, 5.0), toy) == pytest.approx(np.zeros(100), abs=1e-13)
 
 
 @pytest.mark.parametrize("periodic", [False, True])
@@ -253,7 +253,7 @@ def test_window_range_is_the_brute_one(window_s: float, step_s: float, periodic:
         for lag in range(len(y)):
             if lag * step_s <= window_s + 1e-9 and (periodic or k + lag < len(y)):
                 worst = max(worst, abs(y[(k + lag) % len(y)] - y[k]))
-    assert workload.window_range_mw(y, window_s, step_s, periodic=periodic) == worst
+    assert window.range_mw(y, window_s, step_s, periodic=periodic) == worst
 
 
 @pytest.mark.parametrize(("jobs", "percent"), [(2, 11.7), (3, 7.9), (4, 4.9), (6, 2.5)])
@@ -282,8 +282,8 @@ def test_the_quiet_moment_is_the_brute_one(toy: Site) -> None:
 
 
 def test_window_of_the_draft_rule(toy: Site) -> None:
-    assert workload.window_limit_mw(toy) == pytest.approx(0.2, rel=1e-15)
-    assert workload.window_steps(toy) == 5
+    assert window.limit_mw(toy) == pytest.approx(0.2, rel=1e-15)
+    assert window.steps(toy) == 5
 
 
 def test_what_the_profile_does_not_resolve(toy: Site) -> None:

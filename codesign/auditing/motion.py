@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import catalogue, climate, workload
+from codesign import catalogue, climate, window, workload
 from codesign.auditing import radau
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -346,7 +346,7 @@ def _window(hall: Hall, run: ScenarioResult, step_s: float) -> tuple[float, Limi
             k + 1, min(k + math.floor(site.poi.window_s / step_s + 1e-9), len(values) - 1) + 1
         ):
             widest = max(widest, abs(values[later] - values[k]))
-    limit = workload.window_limit_mw(site)
+    limit = window.limit_mw(site)
     return limit - widest, Limit(widest - limit, "mw", 0.1 * limit, "poi")
 
 

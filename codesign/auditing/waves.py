@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from codesign import catalogue, workload
+from codesign import catalogue, window, workload
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import Wave, power_mw
@@ -69,7 +69,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     nets = _nets(ledger, plan, found)
     if nets is None:
         return
-    limit = workload.window_limit_mw(site)
+    limit = window.limit_mw(site)
     ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
     _abort(ledger, hall, limit)
     _one_away(ledger, hall, limit)

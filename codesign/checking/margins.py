@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from codesign import workload
+from codesign import window
 from codesign.checking.integrate import Interval
 from codesign.checking.rule import RangeRule
 from codesign.checking.stack import Stack, Vector
@@ -45,7 +45,7 @@ def waveform(rule: RangeRule, scenario: str, step_s: float, output: Vector) -> M
     """Return the margin of the range rule on an output read at every step; its time ends the widest pair."""
     filtered = output
     for _ in range(rule.sections):
-        filtered = workload.high_pass(filtered, 0.0, rule.pole(step_s))
+        filtered = window.high_pass(filtered, 0.0, rule.pole(step_s))
     widest, when = 0.0, 0
     for lag in range(1, min(rule.lags(step_s), len(filtered) - 1) + 1):
         spread = np.abs(filtered[lag:] - filtered[:-lag])

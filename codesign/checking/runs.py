@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from codesign import workload
+from codesign import window
 from codesign.checking import closed_loop, margins
 from codesign.checking.controller import Controller
 from codesign.checking.integrate import Integrator
@@ -78,9 +78,9 @@ def tracked(stack: Stack) -> list[str]:
 def range_rule(site: Site) -> RangeRule:
     """Return the site's window rule at the POI."""
     return RangeRule(
-        name="poi_window", place="poi", output="poi_mw", unit="mw", limit=workload.window_limit_mw(site),
+        name="poi_window", place="poi", output="poi_mw", unit="mw", limit=window.limit_mw(site),
         window_s=site.poi.window_s, high_pass_hz=site.poi.band_hz[0],
-        sections=site.poi.filter_order, back_off=RANGE_BACK_OFF_PU * workload.window_limit_mw(site),
+        sections=site.poi.filter_order, back_off=RANGE_BACK_OFF_PU * window.limit_mw(site),
     )  # fmt: skip
 
 

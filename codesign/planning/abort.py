@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, smoothing, workload
+from codesign import catalogue, smoothing, window, workload
 from codesign.design import Schedule
 from codesign.planning.attempt import Run
 from codesign.planning.menus import amount_menu
@@ -57,11 +57,11 @@ def storage(
     part = catalogue.build(site, "storage", card)
     rows.exact("storage_rate", energy >= part.energy_min_mwh(power))
     usable = smoothing.S_PER_H * (part.soc_max_pu - part.soc_min_pu) * energy
-    step_s, a = site.clock.step_s, workload.high_pass_coefficient(site)
-    lags, limit = workload.window_steps(site), workload.window_limit_mw(site) / (1.0 + FOLLOWS_PU)
+    step_s, a = site.clock.step_s, window.high_pass_coefficient(site)
+    lags, limit = window.steps(site), window.limit_mw(site) / (1.0 + FOLLOWS_PU)
     period = len(before.load_mw)
     gone = round(site.scenarios.job_abort_restart.off_s / step_s)
-    y_all = workload.high_pass_periodic(before.net_mw, site)
+    y_all = window.high_pass_periodic(before.net_mw, site)
     past = range(before.step - lags - 1, before.step)
     net = {k: float(before.net_mw[k % period]) for k in past}
     y = {k: float(y_all[k % period]) for k in past}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import workload
+from codesign import streams, window, workload
 from codesign.design import Schedule
 from codesign.site import Site
 from codesign.workload import Placement
@@ -32,7 +32,7 @@ def schedule(site: Site) -> Schedule:
     """Return the best schedule found; unlocked jobs stand anywhere."""
     moves = {name: _moves(site, name) for name in site.jobs}
     copies = [(name, copy) for name, job in site.jobs.items() if job.locked for copy in range(job.count)]
-    steps, lags = workload.macro_steps(site), workload.window_steps(site)
+    steps, lags = workload.macro_steps(site), window.steps(site)
     base = np.zeros((2, lags, steps))
     for name, job in site.jobs.items():
         if not job.locked:
@@ -64,14 +64,14 @@ def schedule(site: Site) -> Schedule:
 def _moves(site: Site, name: str) -> Moves:
     job = site.jobs[name]
     places = workload.placements(site, name) if job.locked else workload.placements(site, name)[:1]
-    lags = workload.window_steps(site)
-    late = workload.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
+    lags = window.steps(site)
+    late = streams.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
     each = []
     for place in places:
-        y = workload.high_pass_periodic(workload.template_mw(site, name, place), site)
+        y = window.high_pass_periodic(workload.template_mw(site, name, place), site)
         up = np.stack([np.roll(y, -lag) - y for lag in range(1, lags + 1)])
         both = np.stack([up, -up])
-        each.append(np.max([workload.moved(both, shift) for shift in late], axis=0))
+        each.append(np.max([streams.moved(both, shift) for shift in late], axis=0))
     return Moves(places, np.stack(each))
 
 

@@ -31,7 +31,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, evaluation, modes, smoothing, steady, workload
+from codesign import catalogue, climate, evaluation, modes, smoothing, steady, streams, window, workload
 from codesign.design import Schedule, Setting, Size
 from codesign.modes import Mix, Way
 from codesign.site import Site
@@ -276,29 +276,29 @@ def mix_usd(site: Site, mix: Mix) -> float:
 def stop_usd(running: Site) -> float:
     """Return the annual cost of the storage that the stop of a job asks for, whatever the schedule."""
     step, _ = smoothing.abort_step_mw(running)
-    power_mw = max(step - workload.window_limit_mw(running), 0.0)
+    power_mw = max(step - window.limit_mw(running), 0.0)
     return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
 
 
 def window_usd(running: Site, schedule: Schedule) -> float:
     """Return the annual cost of the storage that a schedule's window ranges ask for at least."""
-    parts = smoothing.streams(running, schedule)
+    parts = streams.of(running, schedule)
     bare = [part.power_mw for part in parts]
-    limit, power_mw = workload.window_limit_mw(running), 0.0
+    limit, power_mw = window.limit_mw(running), 0.0
     for lag, most in enumerate(_impulse(running), start=1):
-        widest, _ = smoothing.widest_window(running, parts, bare, lags=(lag,))
+        widest, _ = streams.widest_window(running, parts, bare, lags=(lag,))
         power_mw = max(power_mw, (widest - limit) / most)
     return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
 
 
 def _impulse(site: Site) -> list[float]:
     """Return by lag the sum of |y_{k+lag} - y_k| that an impulse of 1 MW leaves behind the high-pass."""
-    y = np.zeros(2 + 40 * workload.window_steps(site))
+    y = np.zeros(2 + 40 * window.steps(site))
     y[1] = 1.0
     for _ in range(site.poi.filter_order):
-        y = workload.high_pass(y, 0.0, workload.high_pass_coefficient(site))
+        y = window.high_pass(y, 0.0, window.high_pass_coefficient(site))
     made = []
-    for lag in range(1, workload.window_steps(site) + 1):
+    for lag in range(1, window.steps(site) + 1):
         late = np.concatenate([np.zeros(lag), y])
         made.append(float(np.abs(np.concatenate([y, np.zeros(lag)]) - late).sum()) + float(np.abs(y[-1])))
     return made

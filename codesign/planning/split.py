@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesign import evaluation, modes, workload
+from codesign import evaluation, modes, window, workload
 from codesign.design import Schedule, Setting, Sizes
 from codesign.planning import abort, bound, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
@@ -166,7 +166,7 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
     """Return the courses without one copy that the storage does not hold, the worst of those not yet kept."""
     if not site.poi.one_job_absent:
         return []
-    limit, wide = workload.window_limit_mw(site), []
+    limit, wide = window.limit_mw(site), []
     for row, rest in schedule.one_away():
         if not row.locked:
             continue  # at every alignment less is calmer

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, smoothing, workload
+from codesign import catalogue, smoothing, streams, window
 from codesign.design import Schedule
 from codesign.planning.menus import amount_menu
 from codesign.planning.rows import Rows
@@ -41,7 +41,7 @@ def plan(
     """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams."""
     menu, power, energy = _sizes(rows, site, fixed)
     cards = list(power)
-    parts = smoothing.streams(site, given) if given is not None else None
+    parts = streams.of(site, given) if given is not None else None
     steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
     add = rows.exact if steady_jobs else rows.outer
     net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage")
@@ -57,7 +57,7 @@ def plan(
 @spent("build")
 def also(rows: Rows, site: Site, schedule: Schedule, fast: FastStorage) -> None:
     """Add a further course on which the same storage must keep the window rule, dispatched for it."""
-    parts = smoothing.streams(site, schedule)
+    parts = streams.of(site, schedule)
     cards = [card for card in fast.power_mw if card is not None]
     if any(part.shift_steps != 0 for part in parts):
         peak = rows.amount("also_peak_mw", None)
@@ -94,7 +94,7 @@ def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
     step, _ = smoothing.abort_step_mw(site)
-    rows.exact("job_abort", sum(power.values()) + workload.window_limit_mw(site) >= step)
+    rows.exact("job_abort", sum(power.values()) + window.limit_mw(site) >= step)
     return menu, power, energy
 
 
@@ -154,7 +154,7 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
 
 def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[Any]:
     """The rule's high-pass, periodic: y_k = a y_{k-1} + p_k - p_{k-1}, once an order."""
-    a = workload.high_pass_coefficient(site)
+    a = window.high_pass_coefficient(site)
     for _ in range(site.poi.filter_order):
         out = [rows.amount(f"{name}_mw", None) for _ in net]
         for k in range(len(net)):
@@ -165,18 +165,18 @@ def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> li
 
 def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_window") -> None:
     """All lags within the rule's window."""
-    limit, steps = workload.window_limit_mw(site), len(y)
-    for lag in range(1, workload.window_steps(site) + 1):
+    limit, steps = window.limit_mw(site), len(y)
+    for lag in range(1, window.steps(site) + 1):
         for k in range(steps):
             change = y[(k + lag) % steps] - y[k]
             add(name, (-limit, change, limit))
 
 
-def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], cards: list[str],
+def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards: list[str],
                 power: dict[Any, Any], energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
     owning = [i for i, part in enumerate(parts) if part.own]
-    cases = smoothing.met(site, parts)
+    cases = streams.met(site, parts)
     shares = {
         (what, card, i): rows.amount(f"share_{what}")
         for what in ("power", "energy", "calm_power", "calm_energy")
@@ -206,8 +206,8 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
         y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
         for k, high in enumerate(_envelope(rows, net, part, len(level))):
             level[k] = level[k] + part.count * high
-        for lag in range(1, workload.window_steps(site) + 1):
-            pairs = smoothing.calm_pairs(part, lag)
+        for lag in range(1, window.steps(site) + 1):
+            pairs = streams.calm_pairs(part, lag)
             for sign in (1, -1):
                 lagged = [sign * (y[(k + lag) % len(y)] - y[k]) for k in range(len(y))]
                 high = _envelope(rows, lagged, part, len(level))
@@ -217,8 +217,8 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
                 worst[lag, sign, i] = high, quiet
     for high in level:
         rows.inner("job_peak_shifted", peak >= high)
-    limit = workload.window_limit_mw(site)
-    for case, lag, sign in itertools.product(cases, range(1, workload.window_steps(site) + 1), (1, -1)):
+    limit = window.limit_mw(site)
+    for case, lag, sign in itertools.product(cases, range(1, window.steps(site) + 1), (1, -1)):
         rest = sum((parts[i].count - case[i]) * worst[lag, sign, i][1] for i in owning)
         alike = all(parts[i].shift_steps is None or not np.ptp(parts[i].power_mw) for i in owning)
         for k in range(1 if alike and not fixed else len(level)):
@@ -228,19 +228,19 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[smoothing.Stream, ...], car
 
 
 def _known(
-    site: Site, part: smoothing.Stream, level: list[Any], changes: dict[tuple[int, int, int], Any]
+    site: Site, part: streams.Stream, level: list[Any], changes: dict[tuple[int, int, int], Any]
 ) -> None:
     """Add the worst level and the worst lagged differences of a stream that the storage does not follow."""
-    for k, worst in enumerate(smoothing.at_worst(part.power_mw, part).tolist()):
+    for k, worst in enumerate(streams.at_worst(part.power_mw, part).tolist()):
         level[k] = level[k] + worst
-    y = workload.high_pass_periodic(part.power_mw, site)
-    for lag in range(1, workload.window_steps(site) + 1):
+    y = window.high_pass_periodic(part.power_mw, site)
+    for lag in range(1, window.steps(site) + 1):
         for sign in (1, -1):
-            for k, worst in enumerate(smoothing.at_worst(sign * (np.roll(y, -lag) - y), part).tolist()):
+            for k, worst in enumerate(streams.at_worst(sign * (np.roll(y, -lag) - y), part).tolist()):
                 changes[lag, sign, k] = changes.get((lag, sign, k), 0.0) + worst
 
 
-def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream, steps: int) -> list[Any]:
+def _envelope(rows: Rows, values: list[Any], part: streams.Stream, steps: int) -> list[Any]:
     """Columns above the values at every admissible shift of the stream, one a step."""
     if part.shift_steps == 0:
         return values
@@ -251,7 +251,7 @@ def _envelope(rows: Rows, values: list[Any], part: smoothing.Stream, steps: int)
         return [worst] * steps
     envelope = [rows.amount("worst_mw", None) for _ in values]
     for k, worst in enumerate(envelope):
-        for shift in workload.shifts(part.shift_steps):
+        for shift in streams.shifts(part.shift_steps):
             whole = int(shift + 1e-9)
             late, now, before = shift - whole, (k - whole) % len(values), (k - whole - 1) % len(values)
             moved = values[now] if late <= 1e-9 else (1.0 - late) * values[now] + late * values[before]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import modes, smoothing, workload
+from codesign import modes, streams, window, workload
 from codesign.design import Design, Margin
 from codesign.reporting.figures import BLUE, FAINT, GREY, INK, ORANGE, figure, limit, line, marker, placed
 from codesign.reporting.text import DASH, escaped, number, quantity
@@ -32,21 +32,21 @@ class Load:
 def load(design: Design) -> Load:
     """Return the load from the schedule and the recorded dispatch."""
     site, plan = modes.plan_as_run(design.site, design.plan)
-    parts = smoothing.streams(site, plan.schedule)
+    parts = streams.of(site, plan.schedule)
     bare = [part.power_mw for part in parts]
     steps = len(bare[0])
     stored = [np.zeros(len(power)) for power in bare]
     if plan.dispatch.rows == steps:
-        stored = smoothing.recorded(parts, plan.dispatch)
+        stored = streams.recorded(parts, plan.dispatch)
     nets = [power + extra for power, extra in zip(bare, stored, strict=True)]
     peak = plan.poi_peak_mw
-    other = 0.0 if peak is None else peak - smoothing.highest(parts, nets)
+    other = 0.0 if peak is None else peak - streams.highest(parts, nets)
     return Load(
-        before_mw=smoothing.together(parts, bare, steps) + other,
-        after_mw=smoothing.together(parts, nets, steps) + other,
+        before_mw=streams.together(parts, bare, steps) + other,
+        after_mw=streams.together(parts, nets, steps) + other,
         other_mw=other,
-        widest_before_mw=smoothing.widest_window(site, parts, bare)[0],
-        widest_after_mw=smoothing.widest_window(site, parts, nets)[0],
+        widest_before_mw=streams.widest_window(site, parts, bare)[0],
+        widest_after_mw=streams.widest_window(site, parts, nets)[0],
         movable=any(part.shift_steps != 0 for part in parts),
     )
 
@@ -103,10 +103,10 @@ def _both(design: Design, before: Array, after: Array) -> list[Any]:
 
 
 def _window(design: Design, of: Load) -> str:
-    site, allowed = design.site, workload.window_limit_mw(design.site)
-    lags = workload.window_steps(site)
+    site, allowed = design.site, window.limit_mw(design.site)
+    lags = window.steps(site)
     before, after = (
-        rolling_mw(workload.high_pass_periodic(power, site), lags, periodic=True)
+        rolling_mw(window.high_pass_periodic(power, site), lags, periodic=True)
         for power in (of.before_mw, of.after_mw)
     )
     traces = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import modes, workload
+from codesign import modes, window
 from codesign.checking import steady
 from codesign.checking.runs import range_rule
 from codesign.design import Design, Margin, ScenarioResult
@@ -211,7 +211,7 @@ def _window(design: Design, run: ScenarioResult, least: Mapping[tuple[str, str],
     rule, step_s = range_rule(site), float(time_s[1] - time_s[0])
     allowed, passed = rule.limit, np.asarray(run.outputs[rule.output][:-1])
     for _ in range(rule.sections):
-        passed = workload.high_pass(passed, 0.0, rule.pole(step_s))
+        passed = window.high_pass(passed, 0.0, rule.pole(step_s))
     range_mw = rolling_mw(passed, rule.lags(step_s), periodic=False)
     traces = [
         line(time_s, range_mw, "change", BLUE, held=True),
