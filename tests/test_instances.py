@@ -57,11 +57,6 @@ def test_stored_design_is_that_of_the_reference(design: Design) -> None:
     }
 
 
-def test_stored_design_passes_the_audit(design: Design) -> None:
-    verdict = codesign.audit(design)
-    assert verdict.holds, str(verdict)
-
-
 def test_numbers_have_plausible_sizes(design: Design) -> None:
     plan, it = design.plan, design.plan.it_mw or 0.0
     assert 0.4e6 < (plan.cost_usd_per_year or 0.0) / it < 3e6
@@ -199,7 +194,7 @@ def money(design: Design, site: codesign.Site) -> dict[str, float]:
     """Cost items of the same sizes and schedule under changed data."""
     plan = design.plan
     assert plan.setting is not None
-    found = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
+    found = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule, one_away=False)
     return {item.name: item.usd_per_year for item in found.cost_items}
 
 

@@ -233,13 +233,13 @@ def bracket(seed: int) -> None:
     assert bound <= (apart.cost_usd_per_year or 0.0) * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("seed", [5])
+@pytest.mark.parametrize("seed", [3])
 def test_the_bound_holds_over_every_mix(seed: int) -> None:
     bracket(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, *range(6, 25)])
+@pytest.mark.parametrize("seed", [0, 1, 2, *range(4, 25)])
 def test_the_bound_holds_over_every_mix_of_more_sites(seed: int) -> None:
     bracket(seed)
 
