@@ -27,7 +27,7 @@ class Teller:
         self._console = Console(file=sys.stderr)
         self._live = self._console.is_terminal and not silent
         self._status: Status | None = None
-        self._silent, self._stage, self._told_at = silent, "", -math.inf
+        self._silent, self._told_at = silent, dict[str, float]()
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -64,10 +64,9 @@ class Teller:
         line = f"[{now - self._began:6.1f} s] {stage}" + (f": {detail}" if detail else "")
         if self._status is not None:
             self._status.update(line.replace("[", r"\[", 1))
-        elif last or stage != self._stage or now - self._told_at >= QUIET_S:
+        elif last or now - self._told_at.get(stage, -math.inf) >= QUIET_S:
             print(line, file=sys.stderr, flush=True)
-            self._told_at = now
-        self._stage = stage
+            self._told_at[stage] = now
 
 
 class Stop:

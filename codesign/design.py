@@ -11,7 +11,7 @@ Needs no room of the optimiser: loading or auditing a design loads no solver.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -159,9 +159,9 @@ class Schedule(tuple[Assignment, ...]):
 
     def one_away(self) -> tuple[tuple[Assignment, Schedule], ...]:
         """Return each job copy with the schedule without it; copies in the same place once."""
-        found: dict[Any, tuple[Assignment, Schedule]] = {}
+        found: dict[Assignment, tuple[Assignment, Schedule]] = {}
         for index, row in enumerate(self):
-            key = (row.job, row.mode, row.offset_s, row.events, row.pod)
+            key = replace(row, copy=0)
             found.setdefault(key, (row, Schedule((*self[:index], *self[index + 1 :]))))
         return tuple(found.values())
 

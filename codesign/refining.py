@@ -286,6 +286,10 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         events = "those planned events that meet once a year" if once else "their planned events"
         said.append(f"unlocked ({', '.join(free)}): iterations at every alignment, and {events}, are held")
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
+    said.append(
+        "the static window range is that of jobs and storage; losses and leakage, which add up to 1 %, "
+        "are in the scenarios alone"
+    )
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(
         "hourly mean power sets energy, demand and losses; "

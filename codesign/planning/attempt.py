@@ -39,6 +39,19 @@ class Cut:
         return self.margin + change < 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a schedule needs of the storage, and hands to the day clock."""
+
+    card: str | None
+    power_mw: float
+    energy_mwh: float
+    loss_mw: float
+    peak_mw: float
+    stops: tuple[Cut, ...] = ()
+    """What of it is for the stop of a job alone."""
+
+
 def amount(size: Size) -> float:
     """Return what a cut counts: units where there are some, else the value."""
     return float(size.value if size.count is None else size.count)

@@ -34,6 +34,7 @@ import numpy as np
 from codesign import catalogue, climate, evaluation, modes, smoothing, steady, streams, window, workload
 from codesign.design import Schedule, Setting, Size
 from codesign.modes import Mix, Way
+from codesign.planning.attempt import Need
 from codesign.site import Site
 
 NEGATIVE = 1.5
@@ -48,11 +49,11 @@ COMPOSITIONS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A mix with its schedule: annual cost of what depends on it; `need` is the caller's."""
+    """A site as it runs, its schedule, the storage that this needs, and the annual cost of the storage."""
 
     site: Site
     schedule: Schedule
-    need: object
+    need: Need
     usd_per_year: float
 
 
@@ -230,26 +231,26 @@ def _shared(options: int, copies: int) -> list[Counts]:
 def chosen(site: Site, attempt: Callable[[Site, float], Tried | None], gap: float) -> Tried | None:
     """Return the cheapest mix found with its schedule and storage; None where none has a storage.
 
-    `attempt` makes the schedule of a running site, and the storage that it needs; None where that cannot cost
-    less than the amount given [USD a year].
+    `attempt` makes the schedule of a running site, and the storage that it needs; None where the storage
+    cannot cost less than the amount given [USD a year].
     """
     best: Tried | None = None
+    best_usd = float("inf")
     tried: set[Mix] = set()
 
     def better(mix: Mix) -> bool:
-        nonlocal best
+        nonlocal best, best_usd
         if mix in tried or len(tried) >= MOST_TRIED:
             return False
-        made, below = modes.running(site, mix), float("inf")
-        if best is not None:
-            below = best.usd_per_year * (1.0 - max(WORTH * gap, 1e-9))
-            if mix_usd(site, mix) + stop_usd(made) >= below:
-                return False
-        tried.add(mix)
-        found = attempt(made, below)
-        if found is None or (best is not None and found.usd_per_year >= best.usd_per_year * (1 - 1e-9)):
+        made, base_usd = modes.running(site, mix), mix_usd(site, mix)
+        below_usd = best_usd * (1.0 - max(WORTH * gap, 1e-9)) - base_usd
+        if stop_usd(made) >= below_usd:
             return False
-        best = found
+        tried.add(mix)
+        found = attempt(made, below_usd)
+        if found is None or base_usd + found.usd_per_year >= best_usd * (1 - 1e-9):
+            return False
+        best, best_usd = found, base_usd + found.usd_per_year
         return True
 
     current = _held(site)

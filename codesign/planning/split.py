@@ -22,7 +22,7 @@ from codesign import evaluation, modes, window, workload
 from codesign.design import Schedule, Setting, Sizes
 from codesign.planning import abort, bound, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
-from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
+from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE, Rows
@@ -48,19 +48,6 @@ class Master:
     bound_usd: float
     start: Mapping[str, float] | None
     unproven: Status | None
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a schedule needs of the storage, and hands to the day clock."""
-
-    card: str | None
-    power_mw: float
-    energy_mwh: float
-    loss_mw: float
-    peak_mw: float
-    stops: tuple[Cut, ...] = ()
-    """What of it is for the stop of a job alone."""
 
 
 @dataclass(slots=True)
@@ -116,15 +103,12 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
 def _chosen(run: Run, found: Found) -> mixing.Tried | None:
     def attempt(site: Site, below_usd: float) -> mixing.Tried | None:
         schedule = exchange.schedule(site)
-        usd = sum(
-            job.count * mixing.work_usd(site, name, modes.ways(job)[0]) for name, job in site.jobs.items()
-        )
-        if math.isfinite(below_usd) and usd + mixing.window_usd(site, schedule) >= below_usd:
+        if math.isfinite(below_usd) and mixing.window_usd(site, schedule) >= below_usd:
             return None
         need = _need(replace(run, site=site), schedule, found)
         if need is None:
             return None
-        usd += mixing.usd_per_mw(site) * need.loss_mw
+        usd = mixing.usd_per_mw(site) * need.loss_mw
         if need.card is not None:
             usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
         return mixing.Tried(site, schedule, need, usd)
@@ -235,8 +219,6 @@ def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, flo
 def _day(run: Run, cuts: Sequence[Cut], mix: mixing.Tried, start: Mapping[str, float], found: Found) -> None:
     """Plan one setting around the schedule; sharpen the curves until model and exact cost agree."""
     run, schedule, need = replace(run, site=mix.site), mix.schedule, mix.need
-    if not isinstance(need, Need):
-        raise TypeError("a mix that was tried has its storage")
     site, points = run.site, Points()
     fixed = dict(run.fixed) if need.card is None else {**run.fixed, "storage_power.card": need.card}
     for _ in range(MOST_ROUNDS):

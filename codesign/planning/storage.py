@@ -220,8 +220,7 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards
     limit = window.limit_mw(site)
     for case, lag, sign in itertools.product(cases, range(1, window.steps(site) + 1), (1, -1)):
         rest = sum((parts[i].count - case[i]) * worst[lag, sign, i][1] for i in owning)
-        alike = all(parts[i].shift_steps is None or not np.ptp(parts[i].power_mw) for i in owning)
-        for k in range(1 if alike and not fixed else len(level)):
+        for k in range(len(level)):
             change = sum(case[i] * worst[lag, sign, i][0][k] for i in owning)
             rows.inner("poi_window_shifted", change + fixed.get((lag, sign, k), 0.0) + rest <= limit)
     return loss
