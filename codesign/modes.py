@@ -105,7 +105,7 @@ def said(row: Any) -> str:
         return f"{row.mode}, not locked"
     if not (row.slack_pu or row.jitter_s):
         return str(row.mode)
-    return f"{row.mode}, gate with {row.slack_pu:.3g} slack and {row.jitter_s:g} s"
+    return f"{row.mode}, gate of {row.slack_pu:.2%} slack, {row.jitter_s:g} s late at most"
 
 
 # shapes

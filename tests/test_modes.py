@@ -217,9 +217,8 @@ def solved(site: Site) -> Plan:
     return plan
 
 
-def bracket(seed: int) -> None:
+def bracket(site: Site) -> None:
     """Every mix for itself, by the joint model, against the split's bound and cost."""
-    site = menu_site(seed)
     least = bound = float("inf")
     for mix in modes.mixes(site):
         one = codesign.plan(modes.running(site, mix), gap=1e-6)
@@ -233,15 +232,21 @@ def bracket(seed: int) -> None:
     assert bound <= (apart.cost_usd_per_year or 0.0) * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("seed", [3])
-def test_the_bound_holds_over_every_mix(seed: int) -> None:
-    bracket(seed)
+def test_the_bound_holds_over_every_mix() -> None:
+    bracket(
+        random_site(3).with_(
+            {
+                **ANYWHERE, "jobs.pretrain.count": 1, "jobs.pretrain.modes": ["baseline", "cap_0.85"],
+                "jobs.pretrain.lost_work_usd_per_gpu_h": 0.1, "jobs.tune.modes": ["baseline", "floor_0.9"],
+            }
+        )
+    )  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2, *range(4, 25)])
+@pytest.mark.parametrize("seed", range(25))
 def test_the_bound_holds_over_every_mix_of_more_sites(seed: int) -> None:
-    bracket(seed)
+    bracket(menu_site(seed))
 
 
 def test_a_bound_is_raised_where_modes_differ_much() -> None:
