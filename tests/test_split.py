@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -43,9 +44,10 @@ def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
     moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
     order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
     base = np.zeros((2, window.steps(site), workload.macro_steps(site)))
-    value, at = exchange._exchanged(base, moves, order)
+    measure = partial(exchange._measure, limit_mw=window.limit_mw(site), weight=20.0)
+    value, at = exchange._exchanged(base, moves, order, measure)
     total = base + sum(moves[name].change_mw[at[name, copy]] for name, copy in order)
-    assert value == pytest.approx(exchange._measure(total), rel=1e-12)
+    assert value == pytest.approx(measure(total), rel=1e-12)
 
 
 def test_exchange_is_the_same_every_time() -> None:

@@ -228,11 +228,11 @@ def _shared(options: int, copies: int) -> list[Counts]:
 # plan
 
 
-def chosen(site: Site, attempt: Callable[[Site, float], Tried | None], gap: float) -> Tried | None:
+def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], gap: float) -> Tried | None:
     """Return the cheapest mix found with its schedule and storage; None where none has a storage.
 
     `attempt` makes the schedule of a running site, and the storage that it needs; None where the storage
-    cannot cost less than the amount given [USD a year].
+    cannot cost less than the first amount given, of the second a cheaper one is not looked for [USD a year].
     """
     best: Tried | None = None
     best_usd = float("inf")
@@ -243,11 +243,12 @@ def chosen(site: Site, attempt: Callable[[Site, float], Tried | None], gap: floa
         if mix in tried or len(tried) >= MOST_TRIED:
             return False
         made, base_usd = modes.running(site, mix), mix_usd(site, mix)
-        below_usd = best_usd * (1.0 - max(WORTH * gap, 1e-9)) - base_usd
-        if stop_usd(made) >= below_usd:
+        worth = max(WORTH * gap, 1e-9)
+        below_usd, least_usd = best_usd * (1.0 - worth) - base_usd, stop_usd(made)
+        if least_usd >= below_usd:
             return False
         tried.add(mix)
-        found = attempt(made, below_usd)
+        found = attempt(made, below_usd, least_usd + worth * base_usd)
         if found is None or base_usd + found.usd_per_year >= best_usd * (1 - 1e-9):
             return False
         best, best_usd = found, base_usd + found.usd_per_year

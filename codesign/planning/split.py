@@ -101,17 +101,23 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
 
 
 def _chosen(run: Run, found: Found) -> mixing.Tried | None:
-    def attempt(site: Site, below_usd: float) -> mixing.Tried | None:
-        schedule = exchange.schedule(site)
-        if math.isfinite(below_usd) and mixing.window_usd(site, schedule) >= below_usd:
-            return None
-        need = _need(replace(run, site=site), schedule, found)
-        if need is None:
-            return None
-        usd = mixing.usd_per_mw(site) * need.loss_mw
-        if need.card is not None:
-            usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
-        return mixing.Tried(site, schedule, need, usd)
+    def attempt(site: Site, below_usd: float, enough_usd: float) -> mixing.Tried | None:
+        best: mixing.Tried | None = None
+        for weight in exchange.WEIGHTS:
+            schedule = exchange.schedule(site, weight)
+            if best is not None and (schedule == best.schedule or best.usd_per_year <= enough_usd):
+                continue
+            if math.isfinite(below_usd) and mixing.window_usd(site, schedule) >= below_usd:
+                continue
+            need = _need(replace(run, site=site), schedule, found)
+            if need is None:
+                continue
+            usd = mixing.usd_per_mw(site) * need.loss_mw
+            if need.card is not None:
+                usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
+            if best is None or usd < best.usd_per_year:
+                best = mixing.Tried(site, schedule, need, usd)
+        return best
 
     return mixing.chosen(run.site, attempt, run.gap)
 
