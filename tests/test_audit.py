@@ -18,14 +18,13 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from test_design import shuffle
-from tiny import opposed, random_site
+from tiny import opposed, random_site, unchecked
 
 import codesign
-from codesign import evaluation, window, workload
-from codesign.answer import share_by_grade
+from codesign import window, workload
 from codesign.auditing import hall, levels, motion, radau, waves
 from codesign.auditing.ledger import Ledger
-from codesign.design import Audit, Certificate, Check, Design, Table
+from codesign.design import Audit, Check, Design, Table
 from codesign.errors import InputError
 
 STORED = sorted(path.parent for path in (Path(__file__).parent / "designs").glob("*/design.json"))
@@ -340,15 +339,7 @@ def test_plans_of_random_sites_are_found_again(seed: int | None) -> None:
     """Every static limit, duty, power and cost: unlocked jobs, steady ones, jitter; one of two jobs away."""
     site = opposed(one_job_absent=True) if seed is None else random_site(seed)
     plan = codesign.plan(site)
-    exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
-    claim = Certificate(
-        outcome=plan.outcome, reason="", plan_cost_usd_per_year=plan.cost_usd_per_year,
-        cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
-        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
-        cost_share_by_grade=share_by_grade(plan.cost_items), site_digest=site.digest,
-        cards_digest=site.cards_digest,
-    )  # fmt: skip
-    design = Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
+    design = unchecked(site, plan)
     verdict = codesign.audit(design)
     assert limits(verdict) == {"scenario", "outcome"}, str(verdict)
     if seed is None:

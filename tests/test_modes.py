@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import random_site
+from tiny import random_site, unchecked
 
 import codesign
 from codesign import evaluation, modes, workload
-from codesign.answer import share_by_grade
-from codesign.design import Certificate, Check, Design, Plan, Setting
+from codesign.design import Plan, Setting
 from codesign.errors import InputError
 from codesign.modes import Way
 from codesign.planning import mixing
@@ -326,14 +325,7 @@ def test_the_audit_finds_a_mixed_plan_again() -> None:
     assert plan.setting is not None
     exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
     assert exact.cost_usd_per_year == pytest.approx(one.cost_usd_per_year, rel=1e-12)
-    claim = Certificate(
-        outcome=plan.outcome, reason="", plan_cost_usd_per_year=plan.cost_usd_per_year,
-        cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
-        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
-        cost_share_by_grade=share_by_grade(plan.cost_items), site_digest=site.digest,
-        cards_digest=site.cards_digest,
-    )  # fmt: skip
-    design = Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
+    design = unchecked(site, plan)
     verdict = codesign.audit(design)
     assert {breach.limit for breach in verdict.breaches} == {"scenario", "outcome"}, str(verdict)
     other = [replace(row, slack_pu=0.5 * row.slack_pu) for row in plan.schedule]

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import codesign
+from codesign import evaluation
+from codesign.answer import share_by_grade
+from codesign.design import Certificate, Check, Design, Plan
 
 TOY = Path(__file__).parents[1] / "instances" / "toy_1mw"
 HALL = TOY.with_name("hall_20mw")
@@ -66,3 +69,17 @@ def steady_hall() -> codesign.Site:
     one = {"modes": ["baseline"], "locks": []}
     changes = {f"jobs.{name}.{key}": value for name in site.jobs for key, value in one.items()}
     return site.with_({**changes, "poi.one_job_absent": False})
+
+
+def unchecked(site: codesign.Site, plan: Plan) -> Design:
+    """A design of a plan whose static limits alone were judged, with a claim that fits it."""
+    assert plan.setting is not None
+    exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
+    claim = Certificate(
+        outcome=plan.outcome, reason="", plan_cost_usd_per_year=plan.cost_usd_per_year,
+        cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
+        influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year,
+        cost_share_by_grade=share_by_grade(plan.cost_items), site_digest=site.digest,
+        cards_digest=site.cards_digest,
+    )  # fmt: skip
+    return Design(site=site, plan=plan, check=Check(static=exact.margins), certificate=claim)
