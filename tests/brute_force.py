@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, linprog
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 CP_WATER, RHO_WATER = 4.18, 0.992
 TCS = 4.008 / 60.0  # kW/K per l/min
@@ -360,13 +360,14 @@ class Hall:
 
 
 BYPASS_K, PLR_WIDTH = 0.1, 0.002
+Rows = dict[tuple[int, int, int], None]  # (step, lag, sign), in the order in which they were broken
 
 
 def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, dt: float, window: int,
-               pole: float, limit: float, periods: float) -> float | None:  # fmt: skip
+               pole: float, limit: float, periods: float, known: Rows) -> float | None:  # fmt: skip
     """Least mean loss of a storage that keeps the window rule, MW; None where none does.
 
-    Rows are made where they are broken.
+    Rows are made where they are broken, here or for an earlier course: `known` gathers them.
     """
     k = len(wave)
     usable = (card["soc_max_pu"] - card["soc_min_pu"]) * energy * 3600.0
@@ -401,18 +402,23 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
     cost = np.concatenate([np.full(k, 1 / k), np.full(k, -1 / k), np.zeros(2 * k)])
     life = np.concatenate([np.zeros(k), np.full(k, dt), np.zeros(2 * k)])
     allowed = card["cycle_life_efc"] / card["calendar_life_years"] * energy * 3600.0 / periods
-    known: set[tuple[int, int, int]] = set()
-    uneven, right = [life], [allowed]
+
+    def window_rows(keys: list[tuple[int, int, int]]) -> csr_array:
+        first, lags, signs = np.array(keys).T
+        n = np.arange(len(keys))
+        entries = (np.append(signs, -signs), (np.append(n, n), np.append(y[(first + lags) % k], y[first])))
+        return csr_array(entries, shape=(len(keys), 4 * k))
+
+    uneven = vstack([csr_array(life[None, :]), *([window_rows(list(known))] if known else [])])
+    right = [allowed, *[limit] * len(known)]
     while True:
-        answer = linprog(
-            cost, A_ub=np.array(uneven), b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs"
-        )
+        answer = linprog(cost, A_ub=uneven, b_ub=right, A_eq=equal, b_eq=rhs, bounds=bounds, method="highs")
         if answer.status == 2:
             return None
         if answer.status == 4:  # simplex gave up; the interior point method does not
             answer = linprog(
                 cost,
-                A_ub=np.array(uneven),
+                A_ub=uneven,
                 b_ub=right,
                 A_eq=equal,
                 b_eq=rhs,
@@ -431,12 +437,9 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
         fresh = [key for key in fresh if key not in known]
         if not fresh:
             return float(answer.fun)
-        for i, lag, sign in fresh:
-            line = np.zeros(4 * k)
-            line[y[(i + lag) % k]], line[y[i]] = sign, -sign
-            uneven.append(line)
-            right.append(limit)
-        known.update(fresh)
+        uneven = vstack([uneven, window_rows(fresh)])
+        right += [limit] * len(fresh)
+        known.update(dict.fromkeys(fresh))
 
 
 def moved(wave: np.ndarray, shift: float) -> np.ndarray:
@@ -528,10 +531,16 @@ def storages(
     return sorted(options)
 
 
-def best_storage(
-    hall: Hall, price_of_loss: float
-) -> list[tuple[float, float, tuple[str, float, float], Any]]:
+def prices(hall: Hall) -> tuple[float, float]:
+    """(USD a year of a MW drawn all year, of a MW at the peak)."""
+    energy = hall.site["energy"]
+    demand, contract = energy["demand_charge_usd_per_mw_month"], energy["contract_charge_usd_per_mw_year"]
+    return float(hall.weight @ hall.price), 12 * demand + contract
+
+
+def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float], Any]]:
     """(annual cost, loss MW, storage, schedule) worth a look: for each storage its schedule of least loss."""
+    price_of_loss = 1.1 * sum(prices(hall))  # no less than a MW of loss costs with the transformer's for it
     site, clock, poi = hall.site, hall.site["clock"], hall.site["poi"]
     limit = 10.0 * poi["allocated_share"]
     window, pole = math.floor(5.0 / clock["step_s"] + 1e-9), math.exp(-2 * math.pi * 0.1 * clock["step_s"])
@@ -548,9 +557,10 @@ def best_storage(
         for place in hall.places(name):
             waves[name, place] = job["racks"] * nominal * hall.wave(name, *place)
     found: list[Any] = []
+    known: Rows = {}
 
     def loss_of(wave: np.ndarray, card: dict[str, Any], p: float, e: float) -> float | None:
-        return least_loss(wave, card, p, e, clock["step_s"], window, pole, limit, periods)
+        return least_loss(wave, card, p, e, clock["step_s"], window, pole, limit, periods, known)
 
     least = math.inf
     for cost, name, p, e in storages(site, hall.deck, step, limit):
@@ -570,25 +580,19 @@ def best_storage(
 
 def best(site: dict[str, Any], series: dict[str, Any], deck: dict[str, Any]) -> Best:
     """Return the cheapest design of a site whose sizes are all lists."""
-    eq, top = site["equipment"], Best()
+    eq, top, stored = site["equipment"], Best(), None
     for fws_c, approach in itertools.product(eq["cooling"]["fws_supply_c"], eq["cdu"]["approach_k"]):
         hall = Hall(site, series, deck, fws_c, approach)
         if hall.holds:
-            _setting(hall, top)
+            if stored is None:  # the same at every temperature: leakage is no part of the course
+                stored = best_storage(hall)
+            _setting(hall, stored, top)
     return top
 
 
-def _setting(hall: Hall, top: Best) -> None:
+def _setting(hall: Hall, stored: list[Any], top: Best) -> None:
     site, deck, eq = hall.site, hall.deck, hall.site["equipment"]
-    mean_price = float(hall.weight @ hall.price)
-    fixed_rate = (
-        12 * site["energy"]["demand_charge_usd_per_mw_month"]
-        + site["energy"]["contract_charge_usd_per_mw_year"]
-    )
-    price_of_loss = 1.1 * (
-        mean_price + fixed_rate
-    )  # no less than what a MW of loss costs, its own transformer losses included
-    stored = best_storage(hall, price_of_loss)
+    mean_price, fixed_rate = prices(hall)
     pump = deck["fws_pump"][eq["fws_pump"]["cards"][0]]
     wall = deck["fan_wall"][eq["fan_wall"]["cards"][0]]
     machine = deck["eir_chiller"][eq["air_chiller"]["cards"][0]]

@@ -50,23 +50,27 @@ def test_plan_of_the_toy_is_the_optimum_of_all_sizes_and_schedules() -> None:
 
 
 def bracket(seed: int, folder: Path) -> None:
+    """Enumeration between bound and cost of the joint model, and that between those of the clocks apart."""
     site = random_site(seed)
     best = brute_force.best(*brute_force.read(site.save(folder / "site")), DECK)
-    plan = codesign.plan(site, gap=1e-7)
-    if plan.outcome is Outcome.INFEASIBLE:
+    whole = codesign.plan(site, gap=1e-7)
+    apart = codesign.plan(site.with_({"solver.method": "split"}), gap=1e-7)
+    if whole.outcome is Outcome.INFEASIBLE:
         assert best.sizes is None
-        return
-    if not plan.solved:  # a schedule exists for the mean course; none was found that a controller can follow
-        assert plan.bound_usd_per_year is None
-        return
-    assert plan.bound_usd_per_year is not None
-    assert plan.cost_usd_per_year is not None
-    if best.sizes is None:
-        pytest.fail("a plan where enumeration finds none")
-    assert plan.bound_usd_per_year <= best.cost * (1 + 1e-7)
-    assert best.cost <= plan.cost_usd_per_year * (1 + 1e-7)
-    if all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values()):
-        assert plan.cost_usd_per_year == pytest.approx(best.cost, rel=1e-6)
+        assert not apart.solved
+    if apart.outcome is Outcome.INFEASIBLE:
+        assert whole.outcome is Outcome.INFEASIBLE
+    for plan in (whole, apart):
+        if not plan.solved:  # a schedule exists for the mean course; none was found that a controller follows
+            assert plan.bound_usd_per_year is None
+            continue
+        assert best.sizes is not None, "a plan where enumeration finds none"
+        assert plan.bound_usd_per_year is not None
+        assert plan.cost_usd_per_year is not None
+        assert plan.bound_usd_per_year <= best.cost * (1 + 1e-7)
+        assert best.cost <= plan.cost_usd_per_year * (1 + 1e-7)
+    if whole.solved and all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values()):
+        assert whole.cost_usd_per_year == pytest.approx(best.cost, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,30 +82,3 @@ def test_bound_and_cost_bracket_the_optimum(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5, 50))
 def test_bound_and_cost_bracket_the_optimum_of_more_sites(seed: int, tmp_path: Path) -> None:
     bracket(seed, tmp_path)
-
-
-def bracket_by_parts(seed: int) -> None:
-    """The clocks apart against the joint model as oracle."""
-    site = random_site(seed)
-    whole = codesign.plan(site, gap=1e-7)
-    apart = codesign.plan(site.with_({"solver.method": "split"}), gap=1e-7)
-    if whole.outcome is Outcome.INFEASIBLE:
-        assert not apart.solved
-    if apart.outcome is Outcome.INFEASIBLE:
-        assert whole.outcome is Outcome.INFEASIBLE
-    if not (whole.solved and apart.solved):
-        return
-    assert apart.bound_usd_per_year is not None
-    assert apart.bound_usd_per_year <= (whole.cost_usd_per_year or 0.0) * (1 + 1e-7)
-    assert (whole.bound_usd_per_year or 0.0) <= (apart.cost_usd_per_year or 0.0) * (1 + 1e-7)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_clocks_apart_bracket_the_joint_optimum(seed: int) -> None:
-    bracket_by_parts(seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5, 50))
-def test_clocks_apart_bracket_the_joint_optimum_of_more_sites(seed: int) -> None:
-    bracket_by_parts(seed)
