@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.status import Status
 
 QUIET_S = 5.0  # between two plain lines of one stage
+CLOSED = 1e-3
+"""Gap at which a planning stage is as good as done: told at once."""
 
 
 class Teller:
@@ -41,13 +43,14 @@ class Teller:
             self._status.stop()
 
     def plan(self, stage: str, best: float, bound: float) -> None:
-        """Tell a planning stage's incumbent and bound, million USD a year."""
-        told = [f"best {best:,.0f}" if math.isfinite(best) else "no plan yet"]
+        """Tell a planning stage's incumbent and bound, USD a year."""
+        told, closed = [f"best {best:,.0f}" if math.isfinite(best) else "no plan yet"], False
         if math.isfinite(bound):
             told.append(f"bound {bound:,.0f}")
         if math.isfinite(best) and math.isfinite(bound) and best:
             told.append(f"gap {1 - bound / best:.2%}")
-        self._tell(f"plan, {stage}", ", ".join(told))
+            closed = 1 - bound / best <= CLOSED
+        self._tell(f"plan, {stage}", ", ".join(told), last=closed)
 
     def check(self, scenario: str, done: int, steps: int) -> None:
         """Tell how far a scenario is."""

@@ -119,7 +119,7 @@ def solve(
     start
         Values by variable name; columns without a value are left to HiGHS.
     progress
-        Called with (incumbent, bound) as HiGHS finds a better incumbent.
+        Called with (incumbent, bound) as HiGHS finds a better incumbent, and when it ends.
     stop
         Asked now and then; HiGHS ends with its best point once it answers true.
     enough
@@ -154,7 +154,10 @@ def solve(
         with spent("milp"):
             status = highs.run()
         if status != highspy.HighsStatus.kError:
-            return _answer(highs, variables, continuous, time.perf_counter() - began)
+            answer = _answer(highs, variables, continuous, time.perf_counter() - began)
+            if progress is not None and answer.values is not None:
+                progress(answer.objective, answer.bound)
+            return answer
     raise SolverError("HiGHS run answered kError, twice")
 
 
