@@ -104,7 +104,7 @@ def evaluate(
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
-    if one_away and site.poi.one_job_absent and fast.window_mw <= window.limit_mw(site) + RESIDUE:
+    if one_away and site.poi.one_job_absent and fast.window_mw <= window.room_mw(site) + RESIDUE:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
@@ -138,7 +138,7 @@ def _away(
         if not row.locked:
             continue  # held at every alignment: without it the rest is calmer
         best = dispatch(site, rest, power.card, power.value, energy.value, coarse=True)
-        spare = window.limit_mw(site) - best.window_mw
+        spare = window.room_mw(site) - best.window_mw
         place = f"poi, {row.job} {row.copy} away"
         margins.append(Margin(ONE_AWAY, "static", place, best.window_time_s, spare, "mw", "waveform"))
         shares = best.shares or {"locked": (best.charge_mw, best.discharge_mw)}
@@ -265,13 +265,13 @@ def _electrical_margins(
 ) -> list[Margin]:
     rows = [steady.worst("hot_spot", HOT_SPOT, hot_spot_spare_mva(site, sizes, hours), "mva", hours)]
     contract = sizes["contract"].value
-    window_spare = window.limit_mw(site) - fast.window_mw
+    window_spare = window.room_mw(site) - fast.window_mw
     if sizes["storage_power"].card:
         store = catalogue.build(site, "storage", sizes["storage_power"].card)
         rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
         rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
     step, job = smoothing.abort_step_mw(site)
-    covered = sizes["storage_power"].value + window.limit_mw(site)
+    covered = sizes["storage_power"].value + window.room_mw(site)
     rows.append(Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"))
     rows += [
         Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, checking, days, modes, planning, workload, year
+from codesign import catalogue, checking, days, evaluation, modes, planning, window, workload, year
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
@@ -286,10 +286,12 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         events = "those planned events that meet once a year" if once else "their planned events"
         said.append(f"unlocked ({', '.join(free)}): iterations at every alignment, and {events}, are held")
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
-    said.append(
-        "the static window range is that of jobs and storage; losses and leakage, which add up to 1 %, "
-        "are in the scenarios alone"
-    )
+    if plan.solved:
+        said.append(
+            f"static limits keep {window.FOLLOWS_PU:.0%} of the POI window for losses and leakage that follow "
+            f"jobs and storage; transformers add {_marginal_loss_pu(site, plan):.2%} at the peak, leakage "
+            "follows late"
+        )
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(
         "hourly mean power sets energy, demand and losses; "
@@ -307,6 +309,15 @@ def _unshown(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     return (f"what set {', '.join(names)} is read from a cut; the smaller size was not run to the end",)
+
+
+def _marginal_loss_pu(site: Site, plan: Plan) -> float:
+    """Return what the transformers' losses add to a change of power at the highest mean power."""
+    part = catalogue.build(site, "transformer", card_of(plan.sizes, "transformer"))
+    mva = float(evaluation.transformer_mva(site, plan.hours).max())
+    return (
+        float(part.marginal_loss_pu(mva, int(plan.sizes["transformer"].count or 1))) / site.poi.power_factor
+    )
 
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:

@@ -249,7 +249,7 @@ class _Programme:
 
     def _window(self, filtered: list[np.ndarray]) -> None:
         """Every lag within the window: sum of each stream's worst difference <= limit + excess."""
-        limit, none = window.limit_mw(self.site), np.zeros(self.steps)
+        limit, none = window.room_mw(self.site), np.zeros(self.steps)
         bare = [
             (part, window.high_pass_periodic(part.power_mw, self.site)) for part in self.parts if not part.own
         ]

@@ -20,6 +20,13 @@ from codesign.site import Site
 
 Array = NDArray[np.float64]
 
+FOLLOWS_PU = 0.01
+"""What transformer losses and leakage are taken to add to a change of power of jobs and storage.
+
+Losses add twice the load loss per unit of rating, times the load (`marginal_loss_pu` of the card); leakage
+follows the die's temperature, behind the jump that sets the range. The scenarios integrate both.
+"""
+
 
 def high_pass_coefficient(site: Site) -> float:
     """Return a = exp(-2 pi f step) of y_k = a y_{k-1} + p_k - p_{k-1}.
@@ -52,6 +59,11 @@ def high_pass_periodic(p_mw: ArrayLike, site: Site) -> Array:
 def limit_mw(site: Site) -> float:
     """Return the largest change allowed within the window: the rule's, times the site's share of it [MW]."""
     return float(site.poi.window_mw * site.poi.allocated_share)
+
+
+def room_mw(site: Site) -> float:
+    """Return the largest change within the window that jobs and storage may make together [MW]."""
+    return limit_mw(site) / (1.0 + FOLLOWS_PU)
 
 
 def steps(site: Site) -> int:

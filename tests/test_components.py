@@ -400,6 +400,8 @@ def test_transformer_settles_with_its_time_constants() -> None:
 def test_transformer_losses() -> None:
     unit = part("transformer", "pad-1000")
     assert unit.loss_kw(1.0, 2.0) == pytest.approx(2 * unit.no_load_kw + unit.load_loss_kw / 2)
+    slope_kw_per_mva = (unit.loss_kw(1.5 + 1e-3, 2.0) - unit.loss_kw(1.5 - 1e-3, 2.0)) / 2e-3
+    assert unit.marginal_loss_pu(1.5, 2.0) == pytest.approx(slope_kw_per_mva / 1e3)
     limits = unit.load_limit_pu(np.array([10.0, 30.0]))
     assert limits == pytest.approx([unit.load_limit_pu(10.0), unit.load_limit_pu(30.0)])
 

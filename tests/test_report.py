@@ -195,7 +195,7 @@ def test_every_limit_belongs_to_a_part(design: Design) -> None:
 
 def test_the_window_is_the_rule_s_own(design: Design) -> None:
     site, load = design.site, poi.load(design)
-    limit = window.limit_mw(site)
+    limit = window.room_mw(site)
     (own,) = (row for row in design.check.static if row.limit == "poi_window")
     for power, widest in ((load.before_mw, load.widest_before_mw), (load.after_mw, load.widest_after_mw)):
         y = window.high_pass_periodic(power, site)

@@ -44,7 +44,7 @@ def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
     moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
     order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
     base = np.zeros((2, window.steps(site), workload.macro_steps(site)))
-    measure = partial(exchange._measure, limit_mw=window.limit_mw(site), weight=20.0)
+    measure = partial(exchange._measure, limit_mw=window.room_mw(site), weight=20.0)
     value, at = exchange._exchanged(base, moves, order, measure)
     total = base + sum(moves[name].change_mw[at[name, copy]] for name, copy in order)
     assert value == pytest.approx(measure(total), rel=1e-12)
@@ -68,7 +68,7 @@ def test_coinciding_checkpoints_break_the_rule_that_staggered_ones_keep() -> Non
             ]
         )
 
-    limit = window.limit_mw(site)
+    limit = window.room_mw(site)
     assert window_mw(site, checkpoints([0.0, 0.0, 0.0])) > limit
     assert window_mw(site, checkpoints([0.0, 30.0, 60.0])) < limit
 
@@ -97,8 +97,8 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     found = abort.storage(run, schedule, "supercap-row", rest, 0.5, 0.0005)
     assert found is not None
     fall, _ = smoothing.abort_step_mw(site)
-    limit = window.limit_mw(site)
-    assert found[0] == pytest.approx(fall - limit / (1 + abort.FOLLOWS_PU), rel=1e-6)
+    limit = window.room_mw(site)
+    assert found[0] == pytest.approx(fall - limit, rel=1e-6)
     assert np.ptp(rest.charge_mw) == pytest.approx(0.0, abs=1e-9)
 
 

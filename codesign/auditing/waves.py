@@ -69,7 +69,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     nets = _nets(ledger, plan, found)
     if nets is None:
         return
-    limit = window.limit_mw(site)
+    limit = window.room_mw(site)
     ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
     _abort(ledger, hall, limit)
     _one_away(ledger, hall, limit)

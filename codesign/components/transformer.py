@@ -54,6 +54,10 @@ class Transformer:
         """Losses of equal units in parallel that share a load, kW; units > 0."""
         return units * self.no_load_kw + self.load_loss_kw * (load_mva / self.rating_mva) ** 2 / units
 
+    def marginal_loss_pu(self, load_mva: Value, units: Value) -> Value:
+        """What losses add to a small change of the load of equal units, kVA per kVA; units > 0."""
+        return 2 * self.load_loss_kw * load_mva / (1000 * self.rating_mva**2 * units)
+
     def oil_rise_k(self, load_pu: Value) -> Value:
         """Top oil over ambient at which a steady load settles, K."""
         ratio = self.load_loss_kw / self.no_load_kw

@@ -19,8 +19,6 @@ from codesign.planning.rows import Rows
 from codesign.site import Site
 from codesign.timing import spent
 
-FOLLOWS_PU = 0.01
-"""What transformer losses and leakage add to a change of the jobs' power at the POI, at most."""
 AFTER_S = 20.0
 """How long the course is followed after the job's return: the window and the filter's memory."""
 
@@ -58,7 +56,7 @@ def storage(
     rows.exact("storage_rate", energy >= part.energy_min_mwh(power))
     usable = smoothing.S_PER_H * (part.soc_max_pu - part.soc_min_pu) * energy
     step_s, a = site.clock.step_s, window.high_pass_coefficient(site)
-    lags, limit = window.steps(site), window.limit_mw(site) / (1.0 + FOLLOWS_PU)
+    lags, limit = window.steps(site), window.room_mw(site)
     period = len(before.load_mw)
     gone = round(site.scenarios.job_abort_restart.off_s / step_s)
     y_all = window.high_pass_periodic(before.net_mw, site)

@@ -52,7 +52,7 @@ def schedule(site: Site, weight: float = WEIGHTS[0]) -> Schedule:
             base = base + job.count * worst
     swing = {name: float(each.change_mw[0].max()) for name, each in moves.items()}
     copies.sort(key=lambda each: -swing[each[0]])
-    measure = partial(_measure, limit_mw=window.limit_mw(site), weight=weight)
+    measure = partial(_measure, limit_mw=window.room_mw(site), weight=weight)
     random = np.random.default_rng(SEED)
     best, best_at = np.inf, dict.fromkeys(copies, 0)
     for start in range(STARTS if copies else 0):

@@ -278,7 +278,7 @@ def mix_usd(site: Site, mix: Mix) -> float:
 def stop_usd(running: Site) -> float:
     """Return the annual cost of the storage that the stop of a job asks for, whatever the schedule."""
     step, _ = smoothing.abort_step_mw(running)
-    power_mw = max(step - window.limit_mw(running), 0.0)
+    power_mw = max(step - window.room_mw(running), 0.0)
     return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
 
 
@@ -286,7 +286,7 @@ def window_usd(running: Site, schedule: Schedule) -> float:
     """Return the annual cost of the storage that a schedule's window ranges ask for at least."""
     parts = streams.of(running, schedule)
     bare = [part.power_mw for part in parts]
-    limit, power_mw = window.limit_mw(running), 0.0
+    limit, power_mw = window.room_mw(running), 0.0
     for lag, most in enumerate(_impulse(running), start=1):
         widest, _ = streams.widest_window(running, parts, bare, lags=(lag,))
         power_mw = max(power_mw, (widest - limit) / most)

@@ -156,7 +156,7 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
     """Return the courses without one copy that the storage does not hold, the worst of those not yet kept."""
     if not site.poi.one_job_absent:
         return []
-    limit, wide = window.limit_mw(site), []
+    limit, wide = window.room_mw(site), []
     for row, rest in schedule.one_away():
         if not row.locked:
             continue  # at every alignment less is calmer

@@ -94,7 +94,7 @@ def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
     step, _ = smoothing.abort_step_mw(site)
-    rows.exact("job_abort", sum(power.values()) + window.limit_mw(site) >= step)
+    rows.exact("job_abort", sum(power.values()) + window.room_mw(site) >= step)
     return menu, power, energy
 
 
@@ -165,7 +165,7 @@ def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> li
 
 def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_window") -> None:
     """All lags within the rule's window."""
-    limit, steps = window.limit_mw(site), len(y)
+    limit, steps = window.room_mw(site), len(y)
     for lag in range(1, window.steps(site) + 1):
         for k in range(steps):
             change = y[(k + lag) % steps] - y[k]
@@ -217,7 +217,7 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards
                 worst[lag, sign, i] = high, quiet
     for high in level:
         rows.inner("job_peak_shifted", peak >= high)
-    limit = window.limit_mw(site)
+    limit = window.room_mw(site)
     for case, lag, sign in itertools.product(cases, range(1, window.steps(site) + 1), (1, -1)):
         rest = sum((parts[i].count - case[i]) * worst[lag, sign, i][1] for i in owning)
         for k in range(len(level)):

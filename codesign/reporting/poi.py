@@ -103,7 +103,7 @@ def _both(design: Design, before: Array, after: Array) -> list[Any]:
 
 
 def _window(design: Design, of: Load) -> str:
-    site, allowed = design.site, window.limit_mw(design.site)
+    site, allowed = design.site, window.room_mw(design.site)
     lags = window.steps(site)
     before, after = (
         rolling_mw(window.high_pass_periodic(power, site), lags, periodic=True)
@@ -122,7 +122,8 @@ def _window(design: Design, of: Load) -> str:
         f"Largest change within {number(site.poi.window_s)} s from each instant, behind the high-pass at "
         f"{number(site.poi.band_hz[0])} Hz of order {site.poi.filter_order}. Widest{shifts}: before "
         f"{quantity(of.widest_before_mw, 'mw')}, after {quantity(of.widest_after_mw, 'mw')}; allowed "
-        f"{quantity(allowed, 'mw')} by {escaped(site.poi.rule)}"
+        f"{quantity(allowed, 'mw')}, which is {quantity(window.limit_mw(site), 'mw')} by "
+        f"{escaped(site.poi.rule)} less {window.FOLLOWS_PU:.0%} for losses and leakage"
         + (f"; the design's own worst margin is {quantity(row.margin, row.unit)}." if row else ".")
     )
     label = f"change within {number(site.poi.window_s)} s, MW"
