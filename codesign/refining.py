@@ -288,9 +288,9 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
     if plan.solved:
         said.append(
-            f"static limits keep {window.FOLLOWS_PU:.0%} of the POI window for losses and leakage that follow "
-            f"jobs and storage; transformers add {_marginal_loss_pu(site, plan):.2%} at the peak, leakage "
-            "follows late"
+            f"static limits keep {window.FOLLOWS_PU:.0%} of the POI window for the losses and leakage that "
+            f"follow jobs and storage; transformers add {_marginal_loss_pu(site, plan):.2%} at the peak, "
+            "leakage follows late"
         )
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(
