@@ -288,7 +288,7 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
     if plan.solved:
         said.append(
-            f"static limits keep {window.FOLLOWS_PU:.0%} of the POI window for the losses and leakage that "
+            f"static limits keep {window.FOLLOWS_PU:.1%} of the POI window for the losses and leakage that "
             f"follow jobs and storage; transformers add {_marginal_loss_pu(site, plan):.2%} at the peak, "
             "leakage follows late"
         )

@@ -20,7 +20,7 @@ from codesign.site import Site
 
 Array = NDArray[np.float64]
 
-FOLLOWS_PU = 0.01
+FOLLOWS_PU = 0.015
 """What transformer losses and leakage are taken to add to a change of power of jobs and storage.
 
 Losses add twice the load loss per unit of rating, times the load (`marginal_loss_pu` of the card); leakage

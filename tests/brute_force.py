@@ -542,7 +542,7 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
     """(annual cost, loss MW, storage, schedule) worth a look: for each storage its schedule of least loss."""
     price_of_loss = 1.1 * sum(prices(hall))  # no less than a MW of loss costs with the transformer's for it
     site, clock, poi = hall.site, hall.site["clock"], hall.site["poi"]
-    limit = 10.0 * poi["allocated_share"] / 1.01  # losses and leakage follow jobs and storage
+    limit = 10.0 * poi["allocated_share"] / 1.015  # losses and leakage follow jobs and storage
     window, pole = math.floor(5.0 / clock["step_s"] + 1e-9), math.exp(-2 * math.pi * 0.1 * clock["step_s"])
     periods = 8760 * 3600 / clock["macro_s"]
     nominal = hall.rack["nominal_kw"] / 1e3

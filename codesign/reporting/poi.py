@@ -123,7 +123,7 @@ def _window(design: Design, of: Load) -> str:
         f"{number(site.poi.band_hz[0])} Hz of order {site.poi.filter_order}. Widest{shifts}: before "
         f"{quantity(of.widest_before_mw, 'mw')}, after {quantity(of.widest_after_mw, 'mw')}; allowed "
         f"{quantity(allowed, 'mw')}, which is {quantity(window.limit_mw(site), 'mw')} by "
-        f"{escaped(site.poi.rule)} less {window.FOLLOWS_PU:.0%} for losses and leakage"
+        f"{escaped(site.poi.rule)} less {window.FOLLOWS_PU:.1%} for losses and leakage"
         + (f"; the design's own worst margin is {quantity(row.margin, row.unit)}." if row else ".")
     )
     label = f"change within {number(site.poi.window_s)} s, MW"
