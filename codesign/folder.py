@@ -16,13 +16,12 @@ import json
 import math
 import os
 import shutil
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from io import StringIO
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +33,11 @@ from codesign.design import (
     Margin,
     Plan,
     ScenarioResult,
-    Schedule,
-    Size,
-    Sizes,
     Table,
 )
-from codesign.errors import Fault, InputError, nearest
-from codesign.workload import Assignment
+from codesign.errors import Fault, InputError
+from codesign.reading import refused
+from codesign.typed import Reader
 
 TOOL = "codesign-dc"
 SCHEMA_VERSION = 1
@@ -75,14 +72,12 @@ def prepare(path: str | Path) -> None:
     if not target.exists() and not target.is_symlink():
         return
     if not holds_design(target):
-        raise _refused(target, "", "a folder", "a new place, or an older design of this tool")
+        raise refused(target, "", "a folder", "a new place, or an older design of this tool")
     others = sorted({each.name for each in target.iterdir()} - set(CONTENT))
     if others:
-        raise _refused(
-            target, "", ", ".join(others[:5]), "an older design of this tool and nothing beside it"
-        )
+        raise refused(target, "", ", ".join(others[:5]), "an older design of this tool and nothing beside it")
     if _old(target).exists():
-        raise _refused(_old(target), "", "a folder", "nothing: the older design stands there for a moment")
+        raise refused(_old(target), "", "a folder", "nothing: the older design stands there for a moment")
 
 
 def recover(path: str | Path) -> bool:
@@ -201,11 +196,11 @@ def load(path: str | Path) -> Design:
     folder = Path(path).absolute()
     recover(folder)
     if not folder.is_dir():
-        raise _refused(folder, "", "nothing", "a design folder")
+        raise refused(folder, "", "nothing", "a design folder")
     plan, claim = _json(folder / "design.json"), _json(folder / "certificate.json")
     faults: list[Fault] = []
-    of_plan = _Reader(str(folder / "design.json"), faults)
-    of_claim = _Reader(str(folder / "certificate.json"), faults)
+    of_plan = Reader(str(folder / "design.json"), faults)
+    of_claim = Reader(str(folder / "certificate.json"), faults)
     of_plan.expect(plan.pop("tool", None), TOOL, "tool")
     of_plan.expect(plan.pop("schema_version", None), SCHEMA_VERSION, "schema_version")
     margins = of_claim.read(tuple[Margin, ...], claim.pop("margins", None), "margins")
@@ -220,7 +215,7 @@ def load(path: str | Path) -> Design:
     known = {"static", *(run.id for run in results)}
     orphans = [row for row in margins if row.scenario not in known]
     if orphans:
-        raise _refused(folder / "certificate.json", "margins", orphans[0].scenario, f"one of {sorted(known)}")
+        raise refused(folder / "certificate.json", "margins", orphans[0].scenario, f"one of {sorted(known)}")
     static = tuple(row for row in margins if row.scenario == "static")
     whole = Check(
         static=static,
@@ -233,7 +228,7 @@ def load(path: str | Path) -> Design:
 
 
 def _runs(
-    reader: _Reader, runs: Any, margins: tuple[Margin, ...] | None, path: Path
+    reader: Reader, runs: Any, margins: tuple[Margin, ...] | None, path: Path
 ) -> tuple[ScenarioResult, ...]:
     if not isinstance(runs, dict):
         reader.fault("runs", runs, "an object")
@@ -265,11 +260,11 @@ def _trajectories(path: Path) -> dict[str, dict[str, np.ndarray]]:
     lines = csv.reader(StringIO(_text(path)))
     header = next(lines, [])
     if header[:2] != ["scenario", "time_s"] or len(set(header)) != len(header):
-        raise _refused(path, "header", ",".join(header[:3]), "scenario,time_s,... and no name twice")
+        raise refused(path, "header", ",".join(header[:3]), "scenario,time_s,... and no name twice")
     samples: dict[str, list[list[str]]] = {}
     for row in lines:
         if len(row) != len(header):
-            raise _refused(path, f"line {lines.line_num}", f"{len(row)} entries", f"{len(header)} entries")
+            raise refused(path, f"line {lines.line_num}", f"{len(row)} entries", f"{len(header)} entries")
         samples.setdefault(row[0], []).append(row[1:])
     tables = {}
     for name, rows in samples.items():
@@ -284,28 +279,28 @@ def _floats(path: Path, column: str, texts: Iterable[str]) -> np.ndarray:
     try:
         values = np.array([float(text) for text in texts])
     except ValueError as error:
-        raise _refused(path, column, str(error), "numbers") from None
+        raise refused(path, column, str(error), "numbers") from None
     if not np.isfinite(values).all():
-        raise _refused(path, column, "not finite", "finite numbers")
+        raise refused(path, column, "not finite", "finite numbers")
     return values
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _refused(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
+            raise refused(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _refused(path, "", type(error).__name__, "a readable text file of a design") from None
+        raise refused(path, "", type(error).__name__, "a readable text file of a design") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(_text(path), parse_constant=_not_finite, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise _refused(path, "", str(error), "JSON, finite numbers, no key twice") from None
+        raise refused(path, "", str(error), "JSON, finite numbers, no key twice") from None
     if not isinstance(value, dict):
-        raise _refused(path, "", type(value).__name__, "an object")
+        raise refused(path, "", type(value).__name__, "an object")
     return value
 
 
@@ -318,110 +313,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("a key stands twice")
     return made
-
-
-def _refused(path: Path, key: str, value: Any, expected: str) -> InputError:
-    return InputError([Fault(file=str(path), key=key, value=value, expected=expected)])
-
-
-class _Reader:
-    """Builds frozen data from JSON types, collecting every fault; None where one was found."""
-
-    def __init__(self, file: str, faults: list[Fault]) -> None:
-        self.file, self.faults = file, faults
-
-    def fault(self, key: str, value: Any, expected: str, near: str | None = None) -> None:
-        shown = value if isinstance(value, str | int | float | None) else type(value).__name__
-        self.faults.append(Fault(self.file, key, shown, expected, near))
-
-    def expect(self, value: Any, expected: Any, key: str) -> None:
-        if value != expected:
-            self.fault(key, value, repr(expected))
-
-    def read(self, kind: Any, value: Any, key: str) -> Any:
-        """Return `value` as `kind`, one of the types that results are made of."""
-        special: dict[Any, Callable[[Any, str], Any]] = {
-            Table: self._table,
-            Sizes: lambda value, key: Sizes(self.read(Mapping[str, Size], value, key) or {}),
-            Schedule: lambda value, key: Schedule(self.read(tuple[Assignment, ...], value, key) or ()),
-        }
-        if kind in special:
-            return special[kind](value, key)
-        if is_dataclass(kind):
-            return self._record(kind, value, key)
-        origin, of = get_origin(kind), get_args(kind)
-        if origin in (Union, types.UnionType):
-            (inner,) = (each for each in of if each is not type(None))
-            return None if value is None else self.read(inner, value, key)
-        if origin is tuple:
-            return self._tuple(of, value, key)
-        if origin is not None and issubclass(origin, Mapping):
-            return self._mapping(of[1], value, key)
-        return self._scalar(kind, value, key)
-
-    def _record(self, kind: Any, value: Any, key: str) -> Any:
-        if not isinstance(value, dict):
-            return self.fault(key, value, "an object")
-        before, hints = len(self.faults), get_type_hints(kind)
-        own = {each.name: each for each in fields(kind)}
-        for name in value.keys() - own.keys():
-            self.fault(_join(key, name), value[name], "no such key", nearest(name, own))
-        made = {}
-        for name, each in own.items():
-            if name in value:
-                made[name] = self.read(hints[name], value[name], _join(key, name))
-            elif each.default is MISSING and each.default_factory is MISSING:
-                self.fault(_join(key, name), "missing", "a value")
-        return kind(**made) if len(self.faults) == before else None
-
-    def _tuple(self, of: tuple[Any, ...], value: Any, key: str) -> Any:
-        if not isinstance(value, list):
-            return self.fault(key, value, "a list")
-        kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
-        if len(kinds) != len(value):
-            return self.fault(key, value, f"a list of {len(kinds)}")
-        return tuple(
-            self.read(of_entry, entry, f"{key}.{i}")
-            for i, (of_entry, entry) in enumerate(zip(kinds, value, strict=True))
-        )
-
-    def _mapping(self, kind: Any, value: Any, key: str) -> Any:
-        if not isinstance(value, dict):
-            return self.fault(key, value, "an object")
-        return {name: self.read(kind, entry, _join(key, name)) for name, entry in value.items()}
-
-    def _table(self, value: Any, key: str) -> Any:
-        if not isinstance(value, dict):
-            return self.fault(key, value, "an object of columns")
-        for name, column in value.items():
-            texts = isinstance(column, list) and all(isinstance(entry, str) for entry in column)
-            numbers = isinstance(column, list) and all(_is_number(entry) for entry in column)
-            if not (texts or numbers):
-                return self.fault(_join(key, name), column, "a list of numbers, or of texts")
-        if len({len(column) for column in value.values()}) > 1:
-            return self.fault(key, "columns of unequal length", "columns of one length")
-        return Table(value)
-
-    def _scalar(self, kind: Any, value: Any, key: str) -> Any:
-        if kind is float and _is_number(value):
-            return float(value)
-        if kind is int and isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if kind in (str, bool) and isinstance(value, kind):
-            return value
-        if isinstance(kind, type) and issubclass(kind, Enum):
-            if value in [member.value for member in kind]:
-                return kind(value)
-            return self.fault(key, value, f"one of {', '.join(member.value for member in kind)}")
-        expected = {float: "a finite number", int: "a whole number", bool: "true or false"}
-        return self.fault(key, value, expected.get(kind, "a text"))
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 2**63
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
