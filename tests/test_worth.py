@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import random_site
@@ -47,8 +48,17 @@ def test_every_lock_is_taken_off() -> None:
     assert worth.unlocked(free) == free
 
 
-def test_the_verb_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = pair().save(tmp_path / "pair")
+def test_the_verb_compares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, compare = pair().save(tmp_path / "pair"), worth.of_offsets
+    kept: list[worth.Worth] = []
+
+    def once(site: Site, **options: Any) -> worth.Worth:
+        kept[:] = kept or [compare(site, **options)]
+        return kept[0]
+
+    monkeypatch.setattr(worth, "of_offsets", once)
     assert main(["plan", str(folder), "--without", "offsets", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     without = told["without_offsets"]
