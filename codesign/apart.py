@@ -29,8 +29,9 @@ def each(
 ) -> list[T]:
     """Return the tasks' results in their order, up to `most` running at a time.
 
-    A task can be pickled and is called with `progress`, whose arguments `hear` gets here. Several at a time
-    have one thread each for linear algebra. Whatever is raised here, by `hear` too, ends all of them.
+    A task can be pickled and is called with `progress`, whose arguments `hear` gets here. Each has one thread
+    for linear algebra: a second one took twice the CPU seconds of the check and no less time. Whatever is
+    raised here, by `hear` too, ends all of them.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def each(
         while waiting or running:
             while waiting and len(running) < most:
                 index, task = waiting.pop(0)
-                with _one_thread(most > 1):
+                with _one_thread():
                     here, worker = _started(task)
                 running[here] = index, worker
             ready = wait(list(running))
@@ -107,9 +108,9 @@ def _end_with_caller() -> None:
 
 
 @contextmanager
-def _one_thread(asked: bool) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Let processes that start meanwhile have one thread, where the caller's environment says nothing."""
-    own = [name for name in THREADS if asked and name not in os.environ]
+    own = [name for name in THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(own, "1"))
     try:
         yield

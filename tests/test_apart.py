@@ -76,8 +76,9 @@ def test_what_is_raised_here_ends_them_all() -> None:
     assert not any(alive(pid) for pid in pids)
 
 
-def test_several_at_a_time_have_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_process_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert apart.each([threads]) == ["1"]
     assert apart.each([threads, threads], 2) == ["1", "1"]
     assert "OMP_NUM_THREADS" not in os.environ
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
