@@ -221,6 +221,13 @@ def _power(plan: Plan) -> Iterator[str]:
     if plan.capex_usd_per_kw_it is not None:
         parts.append(f"{plan.capex_usd_per_kw_it:,.0f} USD per kW-IT")
     yield f"  power       {'   '.join(parts)}"
+    flow = (plan.sizes["cdu"].count or 0) * plan.sizes["cdu_flow"].value / (1e3 * plan.it_mw)
+    amounts = [f"CDU flow {flow:.3g} l/min per kW-IT, all units running"]
+    if power := plan.sizes["storage_power"].value:
+        amounts.append(
+            f"storage {3600 * plan.sizes['storage_energy'].value / power:.3g} s at its rated power"
+        )
+    yield f"  amounts     {'   '.join(amounts)}"
 
 
 def _shares(shares: Mapping[str, float]) -> Iterator[str]:
