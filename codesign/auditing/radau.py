@@ -35,7 +35,8 @@ class NotIntegratedError(ArithmeticError):
 def integrate(rate: Callable[[Array], Array], start: Array, times_s: Array) -> Array:
     """Return the solutions at `times_s` (first entry: the start), shape (times, states, intervals).
 
-    `rate` maps states of shape (states, intervals) to their rates; inputs are constant within each interval.
+    `rate` maps states of shape (states, ..., intervals) to their rates; inputs are constant within each
+    interval.
     """
     points, known = [start], (0.0, np.zeros(0))
     for i, (before, after) in enumerate(pairwise(times_s)):
@@ -78,7 +79,7 @@ def _step(rate: Callable[[Array], Array], x: Array, h: float, inverse: Array) ->
     scale = _scale(x)
     z = np.zeros((3, states, intervals))
     for _ in range(NEWTON_MAX):
-        f = np.array([rate(x + z[stage]) for stage in range(3)])
+        f = np.moveaxis(rate(x[:, None] + np.moveaxis(z, 0, 1)), 1, 0)
         residual = h * np.einsum("ab,bik->aik", A, f) - z
         step = np.matmul(inverse, residual.reshape(3 * states, intervals).T[:, :, None])[:, :, 0].T
         z += step.reshape(z.shape)
@@ -95,10 +96,6 @@ def _scale(x: Array) -> Array:
 
 def _jacobian(rate: Callable[[Array], Array], x: Array) -> Array:
     """Return d rate / d state by forward differences, shape (intervals, states, states)."""
-    base, scale, columns = rate(x), _scale(x), []
-    for j in range(len(x)):
-        moved = x.copy()
-        by = 1e-7 * scale[j]
-        moved[j] += by
-        columns.append((rate(moved) - base) / by)
-    return np.moveaxis(np.array(columns), (0, 1, 2), (2, 1, 0))
+    by = 1e-7 * _scale(x)
+    moved = x[:, None] + np.eye(len(x))[:, :, None] * by
+    return np.moveaxis((rate(moved) - rate(x)[:, None]) / by, 2, 0)
