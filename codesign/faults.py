@@ -36,9 +36,11 @@ def faults(
     made = []
     for each in error.errors(include_url=False):
         place = tuple(part for part in each["loc"] if part not in SKIPPED)
+        expected, near, value = _expected(each), None, each["input"]
+        if inner := each.get("ctx", {}).get("key"):
+            place, value = (*place, inner), value.get(inner, "missing")
         key = dotted((*within, *place))
         here = _model_at(model, place[:-1])
-        expected, near, value = _expected(each), None, each["input"]
         if each["type"] == "extra_forbidden":
             known = list(here.model_fields)
             near = nearest(str(place[-1]), known)

@@ -28,9 +28,9 @@ RANGE, LIST = "<range>", "<list>"
 """Tags of the two forms of an amount; no key of a file."""
 
 
-def refusal(expected: str) -> PydanticCustomError:
-    """Return the error of a value, by what was expected instead."""
-    return PydanticCustomError("expected", "{expected}", {"expected": expected})
+def refusal(expected: str, key: str | None = None) -> PydanticCustomError:
+    """Return the error of a value, by what was expected instead; of a table: of one of its keys."""
+    return PydanticCustomError("expected", "{expected}", {"expected": expected, "key": key})
 
 
 class Model(BaseModel):

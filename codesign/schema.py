@@ -149,7 +149,7 @@ class Poi(Model):
     @model_validator(mode="after")
     def _band(self) -> Self:
         if self.band_hz[0] >= self.band_hz[1]:
-            raise refusal("band_hz from low to high")
+            raise refusal("band_hz from low to high", "band_hz")
         return self
 
 
@@ -225,21 +225,21 @@ class Job(Model):
     @model_validator(mode="after")
     def _shape(self) -> Self:
         if (self.profile is None) == (not self.phases):
-            raise refusal("either a profile or phases")
+            raise refusal("either a profile or phases", "phases")
         if self.phases and abs(sum(phase.share for phase in self.phases) - 1.0) > 1e-9:
-            raise refusal("shares of the phases that sum to 1")
+            raise refusal("shares of the phases that sum to 1", "phases")
         if self.jitter_s >= self.period_s:
-            raise refusal("jitter_s below period_s")
+            raise refusal("jitter_s below period_s", "jitter_s")
         if len({event.kind for event in self.events}) != len(self.events):
-            raise refusal("events of different kinds")
+            raise refusal("events of different kinds", "events")
         if self.locks and (not self.locked or self.slack_pu or self.jitter_s):
-            raise refusal("either locks or locked, slack_pu, jitter_s")
+            raise refusal("either locks or locked, slack_pu, jitter_s", "locks")
         if any(lock.jitter_s >= self.period_s for lock in self.locks):
-            raise refusal("locks with a jitter_s below period_s")
+            raise refusal("locks with a jitter_s below period_s", "locks")
         if len({lock.slack_pu for lock in self.locks}) != len(self.locks):
-            raise refusal("locks of different slack_pu")
+            raise refusal("locks of different slack_pu", "locks")
         if unknown := [mode for mode in self.throughput_pu if mode not in self.modes]:
-            raise refusal(f"throughput_pu of modes that the job has, not {unknown[0]}")
+            raise refusal(f"throughput_pu of modes that the job has, not {unknown[0]}", "throughput_pu")
         return self
 
 
