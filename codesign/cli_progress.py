@@ -48,8 +48,9 @@ class Teller:
         if math.isfinite(bound):
             told.append(f"bound {bound:,.0f}")
         if math.isfinite(best) and math.isfinite(bound) and best:
-            told.append(f"gap {1 - bound / best:.2%}")
-            closed = 1 - bound / best <= CLOSED
+            gap = round(1 - bound / best, 4) + 0.0  # no -0.00 %
+            told.append(f"gap {gap:.2%}")
+            closed = gap <= CLOSED
         self._tell(f"plan, {stage}", ", ".join(told), last=closed)
 
     def check(self, scenario: str, done: int, steps: int) -> None:

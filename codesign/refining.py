@@ -248,14 +248,14 @@ def _certificate(
         cost_usd_per_year=plan.cost_usd_per_year, bound_usd_per_year=plan.bound_usd_per_year, gap=plan.gap,
         influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year, year=year_of,
         cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
-        not_covered=(*check.not_covered, *_not_covered(site, year_of)),
+        not_covered=(*check.not_covered, *_not_covered(site, plan, year_of)),
         assumptions=(*_assumptions(site, plan), *_unshown(unshown)),
         rounds=rounds, versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest,
         seconds=seconds,
     )  # fmt: skip
 
 
-def _not_covered(site: Site, year_of: YearClaim | None) -> tuple[str, ...]:
+def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str, ...]:
     """What no judge looked at, whatever the site asks for."""
     resolved, (low, high) = workload.not_resolved_hz(site), site.poi.band_hz
     bands = (
@@ -263,8 +263,16 @@ def _not_covered(site: Site, year_of: YearClaim | None) -> tuple[str, ...]:
         if resolved < high
         else ()
     )
+    adds_pu = _marginal_loss_pu(site, plan) if plan.solved else 0.0
+    kept = f"static limits keep {window.FOLLOWS_PU:.1%}"
+    beyond = (
+        (f"POI window at other phases: transformers add {adds_pu:.1%} to a change, {kept}",)
+        if adds_pu > window.FOLLOWS_PU
+        else ()
+    )
     return (
         *bands,
+        *beyond,
         "voltage sags, fault ride-through, flicker and voltage steps at the POI",
         "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
         "trips of air chillers, fan walls, FWS pumps, transformers, storage; loss of the grid",
@@ -288,9 +296,9 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
     if plan.solved:
         said.append(
-            f"static limits keep {window.FOLLOWS_PU:.1%} of the POI window for the losses and leakage that "
-            f"follow jobs and storage; transformers add {_marginal_loss_pu(site, plan):.2%} at the peak, "
-            "leakage follows late"
+            f"static limits, and so the bound, keep {window.FOLLOWS_PU:.1%} of the POI window for the losses "
+            "and leakage that follow jobs and storage; transformers add "
+            f"{_marginal_loss_pu(site, plan):.2%} at the peak, leakage follows late"
         )
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said.append(

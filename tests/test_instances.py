@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import codesign
-from codesign import evaluation, reasons
+from codesign import evaluation, reasons, refining, window
 from codesign.design import Design, Margin, Outcome, Plan
 from codesign.sizing import COUNTED
 
@@ -104,6 +104,32 @@ def test_gaps_are_what_a_planner_can_use(design: Design) -> None:
     assert claim.influenced_gap is not None
     assert 0.0 <= claim.gap <= 0.01
     assert claim.gap <= claim.influenced_gap <= 0.03
+
+
+def test_losses_that_follow_a_change_by_more_than_is_kept_are_said(design: Design) -> None:
+    """d(loss)/d(load) by hand: twice the load loss at the load, over the load."""
+    plan, card = design.plan, str(design.sizes["transformer"].card)
+    part = codesign.card("transformer", card).parameters
+    units = design.sizes["transformer"].count or 0
+    mva = float(max(evaluation.transformer_mva(design.site, plan.hours)))
+    loss_mw = units * float(part["load_loss_kw"]) / 1e3 * (mva / units / float(part["rating_mva"])) ** 2
+    adds_pu = 2 * loss_mw / mva / design.site.poi.power_factor
+    assert refining._marginal_loss_pu(design.site, plan) == pytest.approx(adds_pu, rel=1e-9)
+    assert not any("transformers add" in said for said in design.certificate.not_covered)
+    factor = 1.01 * window.FOLLOWS_PU / adds_pu
+    lossy = design.site.with_(
+        {f"cards.transformer.{card}.load_loss_kw": factor * float(part["load_loss_kw"])}
+    )
+    assert any("transformers add" in said for said in refining._not_covered(lossy, plan, None))
+
+
+def test_the_answer_tells_flow_and_storage_time(design: Design) -> None:
+    sizes, it_kw = design.sizes, 1e3 * (design.plan.it_mw or 0.0)
+    flow = (sizes["cdu"].count or 0) * sizes["cdu_flow"].value / it_kw
+    seconds = 3600 * sizes["storage_energy"].value / sizes["storage_power"].value
+    (said,) = (line for line in str(design).splitlines() if line.startswith("  amounts"))
+    assert f"{flow:.3g} l/min" in said
+    assert f"{seconds:.3g} s" in said
 
 
 # what set each size

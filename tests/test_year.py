@@ -93,7 +93,9 @@ def test_series_of_three_days_have_no_year(stored: Design) -> None:
     """Nothing is claimed, which is said; a claim is refused."""
     assert stored.certificate.year is None
     assert refining._year(stored.site, stored.plan, stored.plan, None, []) is None
-    assert any("not a whole year" in said for said in refining._not_covered(codesign.load(TOY), None))
+    assert any(
+        "not a whole year" in said for said in refining._not_covered(codesign.load(TOY), stored.plan, None)
+    )
     claim = YearClaim(
         days=365, cost_usd_per_year=1.0, unserved_heat_mwh=0.0, unserved_power_mwh=0.0,
         unserved_usd_per_mwh=1.0, hours_short=0.0, short="", worst_day="",
