@@ -1,4 +1,4 @@
-"""In which way every copy runs, where jobs have several: a lower bound over all mixes, and a mix to plan.
+"""A lower bound over all mixes: in which way every copy runs, where jobs have several.
 
 Load only adds.  Take a design that holds for a mix M, and a mix P in which no copy draws more on average: the
 same sizes hold for P, with a contract smaller by the difference of the IT power, and every hour draws less by
@@ -14,47 +14,28 @@ So the mean-field master of P, the lightest copies of a set of mixes, bounds the
 a sum over jobs, each at its best.  Sets are halved where that sum leaves the lightest (`bounded`).  Flow
 follows the highest level in use, so a rack of P may leak more than in M, at a smaller flow: twice E times the
 difference is taken off.  Locks enter a bound by their lost work alone.
-
-A mix to plan is found by descent (`chosen`): every job in another way, then copies one by one, tried with
-schedule and storage; left out where even the least storage that the stop of a job or the schedule could do
-with makes it dearer, or saves less than WORTH times the gap asked for.  Storage of power P changes no lagged
-difference of the high-passed power by more than P times the sum of |h|, h what an impulse does to it.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, evaluation, modes, smoothing, steady, streams, window, workload
-from codesign.design import Schedule, Setting, Size
+from codesign import climate, evaluation, modes, steady, workload
+from codesign.design import Setting
 from codesign.modes import Mix, Way
-from codesign.planning.attempt import Need
 from codesign.site import Site
 
 NEGATIVE = 1.5
 LEAK = 2.0
 MOST_MASTERS = 16
 """Masters solved a setting, beyond the first, to raise its bound."""
-MOST_TRIED = 60
-WORTH = 2.0
 COMPOSITIONS = 20_000
 """Ways to share out the copies of one job over its modes, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A site as it runs, its schedule, the storage that this needs, and the annual cost of the storage."""
-
-    site: Site
-    schedule: Schedule
-    need: Need
-    usd_per_year: float
 
 
 def usd_per_mw(site: Site) -> float:
@@ -223,130 +204,3 @@ def _shared(options: int, copies: int) -> list[Counts]:
     if options == 1:
         return [(copies,)]
     return [(n, *rest) for n in range(copies, -1, -1) for rest in _shared(options - 1, copies - n)]
-
-
-# plan
-
-
-def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], gap: float) -> Tried | None:
-    """Return the cheapest mix found with its schedule and storage; None where none has a storage.
-
-    `attempt` makes the schedule of a running site, and the storage that it needs; None where the storage
-    cannot cost less than the first amount given, of the second a cheaper one is not looked for [USD a year].
-    """
-    best: Tried | None = None
-    best_usd = float("inf")
-    tried: set[Mix] = set()
-
-    def better(mix: Mix) -> bool:
-        nonlocal best, best_usd
-        if mix in tried or len(tried) >= MOST_TRIED:
-            return False
-        made, base_usd = modes.running(site, mix), mix_usd(site, mix)
-        worth = max(WORTH * gap, 1e-9)
-        below_usd, least_usd = best_usd * (1.0 - worth) - base_usd, stop_usd(made)
-        if least_usd >= below_usd:
-            return False
-        tried.add(mix)
-        found = attempt(made, below_usd, least_usd + worth * base_usd)
-        if found is None or base_usd + found.usd_per_year >= best_usd * (1 - 1e-9):
-            return False
-        best, best_usd = found, base_usd + found.usd_per_year
-        return True
-
-    current = _held(site)
-    better(current)
-    cheapest = modes.uniform(site, {name: _cheapest(site, name) for name in site.jobs})
-    if better(cheapest):
-        current = cheapest
-    for moves in (_jobs_moved, _copies_moved):
-        moved = True
-        while moved:
-            moved = False
-            for mix in moves(site, current):
-                if better(mix):
-                    current, moved = mix, True
-                    break
-    return best
-
-
-def mix_usd(site: Site, mix: Mix) -> float:
-    """Return energy, demand, contract and lost work of a mix [USD a year]."""
-    return sum(count * work_usd(site, name, way) for name, found in mix for way, count in found)
-
-
-def stop_usd(running: Site) -> float:
-    """Return the annual cost of the storage that the stop of a job asks for, whatever the schedule."""
-    step, _ = smoothing.abort_step_mw(running)
-    power_mw = max(step - window.room_mw(running), 0.0)
-    return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
-
-
-def window_usd(running: Site, schedule: Schedule) -> float:
-    """Return the annual cost of the storage that a schedule's window ranges ask for at least."""
-    parts = streams.of(running, schedule)
-    bare = [part.power_mw for part in parts]
-    limit, power_mw = window.room_mw(running), 0.0
-    for lag, most in enumerate(_impulse(running), start=1):
-        widest, _ = streams.widest_window(running, parts, bare, lags=(lag,))
-        power_mw = max(power_mw, (widest - limit) / most)
-    return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
-
-
-def _impulse(site: Site) -> list[float]:
-    """Return by lag the sum of |y_{k+lag} - y_k| that an impulse of 1 MW leaves behind the high-pass."""
-    y = np.zeros(2 + 40 * window.steps(site))
-    y[1] = 1.0
-    for _ in range(site.poi.filter_order):
-        y = window.high_pass(y, 0.0, window.high_pass_coefficient(site))
-    made = []
-    for lag in range(1, window.steps(site) + 1):
-        late = np.concatenate([np.zeros(lag), y])
-        made.append(float(np.abs(np.concatenate([y, np.zeros(lag)]) - late).sum()) + float(np.abs(y[-1])))
-    return made
-
-
-def storage_usd(site: Site, card: str, power_mw: float, energy_mwh: float | None = None) -> float:
-    """Return the annual cost of a storage, by default of the least energy that its power allows [USD]."""
-    part = catalogue.build(site, "storage", card)
-    energy = part.energy_min_mwh(power_mw) if energy_mwh is None else energy_mwh
-    power = evaluation.annual_usd(site, "storage_power", Size(card, None, power_mw, "mw"))
-    return power + evaluation.annual_usd(site, "storage_energy", Size(card, None, energy, "mwh"))
-
-
-def _cheapest(site: Site, name: str) -> Way:
-    return min(modes.ways(site.jobs[name]), key=lambda way: work_usd(site, name, way))
-
-
-def _held(site: Site) -> Mix:
-    """Return the mix in which every job keeps the clock at the least cost, where it has a lock."""
-    found = {}
-    for name, job in site.jobs.items():
-        locked = [way for way in modes.ways(job) if way.locked]
-        found[name] = min(locked or modes.ways(job), key=lambda way: work_usd(site, name, way))
-    return modes.uniform(site, found)
-
-
-def _jobs_moved(site: Site, current: Mix) -> Iterator[Mix]:
-    """Yield the mixes in which all copies of one job run in another way, the cheapest first."""
-    made = [
-        tuple(
-            (each, ((way, site.jobs[each].count),)) if each == name else (each, own) for each, own in current
-        )
-        for name, _ in current
-        for way in modes.ways(site.jobs[name])
-    ]
-    yield from sorted((mix for mix in made if mix != current), key=lambda mix: mix_usd(site, mix))
-
-
-def _copies_moved(site: Site, current: Mix) -> Iterator[Mix]:
-    """Yield the mixes in which one copy of a job runs in another way, the cheapest first."""
-    made = []
-    for name, found in current:
-        for old, way in itertools.product(dict(found), modes.ways(site.jobs[name])):
-            if old != way:
-                count = dict(found)
-                count[old], count[way] = count[old] - 1, count.get(way, 0) + 1
-                own = tuple(sorted((each, n) for each, n in count.items() if n))
-                made.append(tuple((each, own if each == name else rest) for each, rest in current))
-    yield from sorted(dict.fromkeys(made), key=lambda mix: mix_usd(site, mix))

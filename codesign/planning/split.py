@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from codesign import evaluation, modes, window, workload
 from codesign.design import Schedule, Setting, Sizes
-from codesign.planning import abort, bound, exchange, joint, mixing, storage
+from codesign.planning import abort, bound, descent, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, sharpen
 from codesign.planning.highs import Status
@@ -56,7 +56,7 @@ class Known:
 
     masters: dict[tuple[Setting, Site], Master] = field(default_factory=dict)
     """By setting and site as it runs."""
-    mix: mixing.Tried | None = None
+    mix: descent.Tried | None = None
 
 
 def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Found, known: Known) -> None:
@@ -100,26 +100,26 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
     return mixing.bounded(run.site, run.setting, master_usd, enough_usd)
 
 
-def _chosen(run: Run, found: Found) -> mixing.Tried | None:
-    def attempt(site: Site, below_usd: float, enough_usd: float) -> mixing.Tried | None:
-        best: mixing.Tried | None = None
+def _chosen(run: Run, found: Found) -> descent.Tried | None:
+    def attempt(site: Site, below_usd: float, enough_usd: float) -> descent.Tried | None:
+        best: descent.Tried | None = None
         for weight in exchange.WEIGHTS:
             schedule = exchange.schedule(site, weight)
             if best is not None and (schedule == best.schedule or best.usd_per_year <= enough_usd):
                 continue
-            if math.isfinite(below_usd) and mixing.window_usd(site, schedule) >= below_usd:
+            if math.isfinite(below_usd) and descent.window_usd(site, schedule) >= below_usd:
                 continue
             need = _need(replace(run, site=site), schedule, found)
             if need is None:
                 continue
             usd = mixing.usd_per_mw(site) * need.loss_mw
             if need.card is not None:
-                usd += mixing.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
+                usd += descent.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
             if best is None or usd < best.usd_per_year:
-                best = mixing.Tried(site, schedule, need, usd)
+                best = descent.Tried(site, schedule, need, usd)
         return best
 
-    return mixing.chosen(run.site, attempt, run.gap)
+    return descent.chosen(run.site, attempt, run.gap)
 
 
 def _mastered(run: Run, enough_usd: float) -> Master:
@@ -222,7 +222,7 @@ def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, flo
     return made[0], made[1]
 
 
-def _day(run: Run, cuts: Sequence[Cut], mix: mixing.Tried, start: Mapping[str, float], found: Found) -> None:
+def _day(run: Run, cuts: Sequence[Cut], mix: descent.Tried, start: Mapping[str, float], found: Found) -> None:
     """Plan one setting around the schedule; sharpen the curves until model and exact cost agree."""
     run, schedule, need = replace(run, site=mix.site), mix.schedule, mix.need
     site, points = run.site, Points()
