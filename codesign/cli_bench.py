@@ -45,11 +45,12 @@ def bench(
     Exit code 3 where a cost or a bound is worse than before, or a certificate is lost; never for a time.
     """
     from codesign import bench as measuring
+    from codesign import bench_file
 
     if out is not None:
-        measuring.prepare(out)
+        bench_file.prepare(out)
     by_name = measuring.named(sites)
-    before = measuring.earlier(by_name, against)
+    before = bench_file.earlier(by_name, against)
     limit_s = math.inf if time_limit_s is None else time_limit_s
     try:
         with Teller() as teller:
@@ -58,9 +59,9 @@ def bench(
         raise typer.Abort from None  # typer's own exit code would be 130
     compared = [measuring.compare(row, before[row.name]) for row in found.rows]
     if out is not None:
-        measuring.write(found, compared, out)
+        bench_file.write(found, compared, out)
         print(f"saved in {out}", file=sys.stderr)
-    print(measuring.as_json(found, compared).rstrip() if as_json else _table(found, compared))
+    print(bench_file.as_json(found, compared).rstrip() if as_json else _table(found, compared))
     return DOES_NOT_HOLD if any(each.worse for each in compared) else DONE
 
 

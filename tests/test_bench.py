@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import codesign
-from codesign import auditing, bench, refining, timing
+from codesign import auditing, bench, bench_file, refining, timing
 from codesign.bench import Bench, Earlier, Row
 from codesign.cli import main
 from codesign.errors import InputError, SolverError
@@ -193,7 +193,7 @@ def test_whole_and_whole_over_cores() -> None:
 
 def test_references_are_rows() -> None:
     for path in INSTANCES.glob("*/reference.toml"):
-        row, rtol = bench.reference(path, path.parent.name)
+        row, rtol = bench_file.reference(path, path.parent.name)
         assert worse(row, row, rtol) == []
         assert (row.outcome == "infeasible") == (row.cost_usd_per_year is None)
 
@@ -201,13 +201,13 @@ def test_references_are_rows() -> None:
 def test_a_file_goes_before_the_reference_whose_tolerance_stays(tmp_path: Path) -> None:
     sites = bench.named([TOY, INFEASIBLE / "site.toml"])
     assert sites == {"toy_1mw": TOY / "site.toml", "toy_1mw_infeasible": INFEASIBLE / "site.toml"}
-    kept = bench.earlier(sites)
+    kept = bench_file.earlier(sites)
     assert kept["toy_1mw"].file == str(TOY / "reference.toml")
-    assert kept["toy_1mw"].row == bench.reference(TOY / "reference.toml", "toy_1mw")[0]
+    assert kept["toy_1mw"].row == bench_file.reference(TOY / "reference.toml", "toy_1mw")[0]
     assert kept["toy_1mw"].tolerance == pytest.approx(2e-6)
     assert kept["toy_1mw_infeasible"].tolerance == 1e-6
-    path = bench.write(of(OLD), (), tmp_path / "old.json")
-    found = bench.earlier(sites, path)
+    path = bench_file.write(of(OLD), (), tmp_path / "old.json")
+    found = bench_file.earlier(sites, path)
     assert found == {
         "toy_1mw": Earlier(str(path), OLD, kept["toy_1mw"].tolerance),
         "toy_1mw_infeasible": Earlier(str(path), None, 1e-6),
@@ -217,7 +217,7 @@ def test_a_file_goes_before_the_reference_whose_tolerance_stays(tmp_path: Path) 
 
 def test_a_site_without_a_reference_has_nothing_to_compare_with(tmp_path: Path) -> None:
     folder = codesign.load(TOY).save(tmp_path / "alone")
-    (found,) = bench.earlier(bench.named([folder])).values()
+    (found,) = bench_file.earlier(bench.named([folder])).values()
     assert found.row is None
 
 
@@ -234,7 +234,7 @@ def test_a_site_without_a_reference_has_nothing_to_compare_with(tmp_path: Path) 
 def test_a_wrong_reference_is_refused(tmp_path: Path, text: str, key: str) -> None:
     (tmp_path / "reference.toml").write_text(text)
     with pytest.raises(InputError) as caught:
-        bench.reference(tmp_path / "reference.toml", "x")
+        bench_file.reference(tmp_path / "reference.toml", "x")
     assert [(fault.file, fault.key) for fault in caught.value.faults] == [
         (str(tmp_path / "reference.toml"), key)
     ]
@@ -250,17 +250,17 @@ def test_two_sites_of_one_name_are_refused() -> None:
 
 def test_round_trip_bit_for_bit(tmp_path: Path) -> None:
     whole = of(OLD, replace(PROVEN, name="other"))
-    path = bench.write(whole, [bench.compare(OLD, Earlier("f", OLD, 0.0))], tmp_path / "new" / "b.json")
-    assert bench.read(path) == whole
+    path = bench_file.write(whole, [bench.compare(OLD, Earlier("f", OLD, 0.0))], tmp_path / "new" / "b.json")
+    assert bench_file.read(path) == whole
     told = json.loads(path.read_text())
     assert told["bench"][0]["whole_cpu_s"] == OLD.whole_cpu_s
     assert told["compared"][0]["worse"] == []
-    assert bench.read(bench.write(of(OLD), (), path)) == of(OLD)
+    assert bench_file.read(bench_file.write(of(OLD), (), path)) == of(OLD)
 
 
 def test_only_finite_numbers_are_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="compliant"):
-        bench.write(of(replace(OLD, wall_s=math.nan)), (), tmp_path / "b.json")
+        bench_file.write(of(replace(OLD, wall_s=math.nan)), (), tmp_path / "b.json")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -268,12 +268,12 @@ def test_only_an_older_bench_is_replaced(tmp_path: Path) -> None:
     for text in ("dear", "{}", '{"tool": "codesign-dc", "schema_version": 1, "schedule": []}'):
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(InputError, match="older bench"):
-            bench.prepare(tmp_path / "a.json")
+            bench_file.prepare(tmp_path / "a.json")
         with pytest.raises(InputError, match="older bench"):
-            bench.write(of(OLD), (), tmp_path / "a.json")
+            bench_file.write(of(OLD), (), tmp_path / "a.json")
         assert (tmp_path / "a.json").read_text() == text
     with pytest.raises(InputError, match=r"ends in \.json"):
-        bench.prepare(tmp_path / "a.csv")
+        bench_file.prepare(tmp_path / "a.csv")
 
 
 def edits() -> Iterator[tuple[str, Any]]:
@@ -300,12 +300,12 @@ def edits() -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("key", "edit"), list(edits()))
 def test_a_wrong_file_is_refused_by_its_key(tmp_path: Path, key: str, edit: Any) -> None:
-    whole = json.loads(bench.as_json(of(OLD)))
+    whole = json.loads(bench_file.as_json(of(OLD)))
     edit(whole)
     path = tmp_path / "b.json"
     path.write_text(json.dumps(whole))
     with pytest.raises(InputError) as caught:
-        bench.read(path)
+        bench_file.read(path)
     (fault,) = caught.value.faults
     assert (fault.file, fault.key) == (str(path), key)
     assert fault.expected
@@ -326,7 +326,7 @@ def solved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     changes: dict[str, Any] = {}
 
     def instead(sites: dict[str, Path], **_: Any) -> Bench:
-        rows = (bench.reference(path.parent / "reference.toml", name)[0] for name, path in sites.items())
+        rows = (bench_file.reference(path.parent / "reference.toml", name)[0] for name, path in sites.items())
         return of(*(replace(row, **changes) for row in rows))
 
     monkeypatch.setattr(bench, "run", instead)
@@ -336,7 +336,7 @@ def solved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_against_an_earlier_file_exit_3_only_where_it_is_worse(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, solved: dict[str, Any]
 ) -> None:
-    path, before = tmp_path / "b.json", bench.reference(TOY / "reference.toml", TOY.name)[0]
+    path, before = tmp_path / "b.json", bench_file.reference(TOY / "reference.toml", TOY.name)[0]
     solved |= {"cpu_s": {"milp": 1.0}, "wall_s": 1.0}
     assert run(capsys, TOY, INFEASIBLE, "--out", path)[0] == 0
     solved |= {"cpu_s": {"milp": 9.0}, "wall_s": 9.0}
@@ -420,7 +420,7 @@ def test_an_infeasible_instance_is_a_row_like_its_reference(
 ) -> None:
     assert main(["bench", str(INFEASIBLE), "--json", "--out", str(tmp_path / "b.json")]) == 0
     out, _ = capfd.readouterr()
-    (row,), (told,) = bench.read(tmp_path / "b.json").rows, json.loads(out)["compared"]
+    (row,), (told,) = bench_file.read(tmp_path / "b.json").rows, json.loads(out)["compared"]
     assert (row.name, row.outcome) == ("toy_1mw_infeasible", "infeasible")
     assert "contract_max" in row.reason
     assert (row.cost_usd_per_year, row.bound_usd_per_year, row.gap, row.influenced_gap) == (None,) * 4
