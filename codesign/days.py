@@ -15,12 +15,15 @@ size of its cluster alone, eight days of Dallas cost a tenth less energy than it
 calibrated, as a survey's are to known totals: of all weights that give the year's mean price and dry bulb,
 those nearest to the sizes in chi-square distance (J.-C. Deville, C.-E. Sarndal, "Calibration estimators in
 survey sampling", J. Am. Stat. Assoc. 87 (1992) 376-382).
+
+What is chosen is part of the site and of its digest, so it must not hang on the last bit of a sum or of a
+least-squares solve, which differs between processors: weights are whole millionths of a day, and of values
+that are equal within ALIKE the earliest day is taken.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster import hierarchy
 from scipy.spatial.distance import cdist
 
 from codesign import climate
@@ -31,6 +34,10 @@ from codesign.site import Site
 
 DAYS_A_YEAR = 365.0
 WHOLE_YEAR = (365, 366)
+ALIKE = 1e-9
+"""Part by which two values may differ and still be equal: far above rounding, far below any reading."""
+WEIGHT_STEPS = 1_000_000
+"""Steps of a weight in a day."""
 FREE_APPROACH_K = 6.0
 """Dry bulb below the FWS supply at which dry coolers alone still hold it; 5 to 8 K are usual."""
 LOAD_PU_PER_K = 0.013
@@ -94,13 +101,41 @@ def medoids(features: Array, number: int) -> tuple[Cluster, ...]:
     """
     if number >= len(features):
         return tuple(Cluster(i, (i,)) for i in range(len(features)))
-    labels = hierarchy.cut_tree(hierarchy.linkage(features, "ward"), n_clusters=[number])[:, 0]
     made = []
-    for label in range(number):
-        members = np.flatnonzero(labels == label)
-        distance = cdist(features[members], features[members]).sum(axis=1)
-        made.append(Cluster(int(members[distance.argmin()]), tuple(members.tolist())))
+    for members in _merged(features, number):
+        at = np.array(members)
+        distance = cdist(features[at], features[at]).sum(axis=1)
+        made.append(Cluster(members[_first_least(distance)], members))
     return tuple(sorted(made, key=lambda cluster: cluster.medoid))
+
+
+def _merged(features: Array, number: int) -> list[tuple[int, ...]]:
+    """Return Ward's clusters: again and again the two whose union adds least to the squared deviations.
+
+    Of pairs alike the one of the earliest days. By the update of J. H. Ward, "Hierarchical grouping to
+    optimize an objective function", J. Am. Stat. Assoc. 58 (1963) 236-244, in the form of Lance and Williams.
+    """
+    size = np.ones(len(features))
+    apart = cdist(features, features, "sqeuclidean")
+    zero = ALIKE * float(apart.max())
+    np.fill_diagonal(apart, np.inf)
+    members = {i: (i,) for i in range(len(features))}
+    while len(members) > number:
+        one, other = divmod(_first_least(apart.ravel(), zero), len(features))
+        rest = np.array([i for i in members if i not in (one, other)], int)
+        union = (size[one] + size[rest]) * apart[one, rest] + (size[other] + size[rest]) * apart[other, rest]
+        union = (union - size[rest] * apart[one, other]) / (size[one] + size[other] + size[rest])
+        apart[one, rest] = apart[rest, one] = union
+        apart[other, :] = apart[:, other] = np.inf
+        size[one] += size[other]
+        members[one] = tuple(sorted((*members[one], *members.pop(other))))
+    return list(members.values())
+
+
+def _first_least(values: Array, zero: float = 0.0) -> int:
+    """Return the first index whose value is the least, within ALIKE of it or within `zero`."""
+    least = float(values.min())
+    return int((values <= least + max(ALIKE * abs(least), zero)).argmax())
 
 
 def calibrated(size: Array, values: Array, mean: Array) -> Array:
@@ -114,12 +149,21 @@ def calibrated(size: Array, values: Array, mean: Array) -> Array:
         scale = np.where(scale > 0.0, scale, 1.0)
         rows = np.vstack([np.ones(len(size)), values[:kept] / scale])
         due = float(size.sum()) * np.array([1.0, *(mean[:kept] / scale[:, 0])])
-        weight = size * (
-            1.0 + np.linalg.lstsq((rows * size) @ rows.T, due - rows @ size, rcond=None)[0] @ rows
-        )
-        if (weight > 0.0).all() and np.allclose(rows @ weight, due, rtol=1e-9, atol=0.0):
+        by_row = np.linalg.lstsq((rows * size) @ rows.T, due - rows @ size, rcond=ALIKE)[0]
+        weight = size * (1.0 + by_row @ rows)
+        if (weight > 1.0 / WEIGHT_STEPS).all() and np.allclose(rows @ weight, due, rtol=ALIKE, atol=0.0):
             return np.asarray(weight)
     return size
+
+
+def rounded(weights: Array) -> tuple[float, ...]:
+    """Return weights (n,) [d] in whole millionths of a day that sum to 365 days.
+
+    What rounding leaves of the sum goes to the heaviest, the first of equals.
+    """
+    steps = [round(weight * WEIGHT_STEPS) for weight in weights.tolist()]
+    steps[steps.index(max(steps))] += round(DAYS_A_YEAR * WEIGHT_STEPS) - sum(steps)
+    return tuple(each / WEIGHT_STEPS for each in steps)
 
 
 def covers_year(site: Site) -> bool:
@@ -134,12 +178,12 @@ def covers_year(site: Site) -> bool:
 def design_days(site: Site) -> tuple[Day, ...]:
     """Return the days by computed need, weight 0, each once, by date (see `needs`)."""
     year = days_of_year(site)
-    found = {int(need.argmax()) for need in needs(year, free_c(site)).values()}
+    found = {_first_least(-need) for need in needs(year, free_c(site)).values()}
     return tuple(Day(date=year.dates[at], weight_days=0.0) for at in sorted(found))
 
 
 def needs(year: Year, free_c: float) -> dict[str, Array]:
-    """Return what makes a day a design day, (n,) each: the greatest entry is the day.
+    """Return what makes a day a design day, (n,) each: the greatest entry is the day, the first of equals.
 
     hottest: highest dry bulb [degC]; cooling: sum of the dry bulb above free cooling [K h], a proxy of the
     electricity for cooling; dearest: sum of price times load, the load 1 + LOAD_PU_PER_K a kelvin above free
@@ -172,7 +216,7 @@ def choose(site: Site, number: int, *, design: bool = True) -> tuple[Day, ...]:
     at = [cluster.medoid for cluster in clusters]
     size = np.array([len(cluster.members) for cluster in clusters]) * (DAYS_A_YEAR / len(year))
     weights = calibrated(size, np.array([price[at], dry_bulb[at]]), np.array([price.mean(), dry_bulb.mean()]))
-    chosen = [Day(date=year.dates[i], weight_days=float(w)) for i, w in zip(at, weights, strict=True)]
+    chosen = [Day(date=year.dates[i], weight_days=w) for i, w in zip(at, rounded(weights), strict=True)]
     there = {day.date for day in chosen}
     added = [day for day in design_days(site) if day.date not in there] if design else []
     return (*chosen, *added)

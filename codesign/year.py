@@ -30,6 +30,8 @@ UNSERVED_USD_PER_MWH = 10_000.0
 HEAT = ("heat_rejection", "air_chiller_capacity")
 POWER = ("contract", "interconnection", "hot_spot")
 SEPARATOR = " @ "
+ALIKE_MWH, ALIKE_MW = 1e-6, 1e-6
+"""What two days' shortages may differ by and still be equal: a watt, below what any limit is kept to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,8 @@ def add_worst(
 
     A limit is due when what it leaves unserved in the year costs more than to serve it
     (`serving_usd_per_year`). Up to `most` days are added, the most unserved first, but none whose due limits
-    all miss by no more than on a day that is there. At weight 0 a day limits the next plan and costs nothing.
+    all miss by no more than on a day that is there; what differs by less than ALIKE_MWH or ALIKE_MW is
+    equal. At weight 0 a day limits the next plan and costs nothing.
     `found` is what `evaluate_year` says of this very plan, where that is known.
     """
     if found is None:
@@ -193,9 +196,9 @@ def add_worst(
         for date, mw in _by_day(found.hours, found.short_mw[name], most=True).items():
             missed.setdefault(date, {})[name] = mw
     unserved, added = found.unserved_by_day_mwh, list[str]()
-    for date in sorted(missed, key=lambda each: (-unserved[each], each)):
+    for date in sorted(missed, key=lambda each: (-round(unserved[each] / ALIKE_MWH), each)):
         covered = any(
-            all(mw <= missed[other].get(name, 0.0) for name, mw in missed[date].items())
+            all(mw <= missed[other].get(name, 0.0) + ALIKE_MW for name, mw in missed[date].items())
             for other in (*added, *(there & missed.keys()))
         )
         if len(added) < most and not covered:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from effort import at_most
 
 from codesign.errors import InputError
 from codesign.site import Site, load, parse_assignment
 
 TINY = Path(__file__).parent / "data" / "tiny"
-SLOWEST_S = 5.0
+MOST = 10.0
+"""Work that a refusal may cost (`effort`): some seconds on a usual machine."""
 
 
 @pytest.fixture
@@ -29,11 +30,9 @@ def tiny() -> Site:
 
 
 def refused(path: str | Path) -> None:
-    """Hold load to InputError, a bounded message and a bounded time."""
-    started = time.perf_counter()
-    with pytest.raises(InputError) as caught:
+    """Hold load to InputError, a bounded message and bounded work."""
+    with at_most(MOST), pytest.raises(InputError) as caught:
         load(path)
-    assert time.perf_counter() - started < SLOWEST_S
     assert len(str(caught.value)) < 50_000
 
 
@@ -159,6 +158,5 @@ def test_long_lists_are_quick(folder: Path) -> None:
     text = (folder / "site.toml").read_text()
     volumes = ", ".join(str(1 + i / 10) for i in range(10_000))
     (folder / "site.toml").write_text(text.replace("volume_m3 = [2.0, 4.0]", f"volume_m3 = [{volumes}]"))
-    started = time.perf_counter()
-    assert len(load(folder).equipment.buffer.volume_m3) == 10_000  # type: ignore[arg-type]
-    assert time.perf_counter() - started < 1.0
+    with at_most(MOST / 4):
+        assert len(load(folder).equipment.buffer.volume_m3) == 10_000  # type: ignore[arg-type]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import copy
 import json
 import random
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import at_most
 
 from codesign.errors import InputError
 from codesign.site import Site, load
 
 TINY = Path(__file__).parent / "data" / "tiny"
-SLOWEST_S = 5.0
+MOST = 10.0
+"""Work that one mutation may cost (`effort`): some seconds on a usual machine."""
 
 TOKENS = [
     b"nan",
@@ -157,8 +158,8 @@ def _run(folder: Path, number: int, seed: int) -> None:
             written.write_bytes(files["site.toml"])
         else:
             written.write_bytes(_changed_text(files["site.toml"], dice))
-        started = time.perf_counter()
-        found = _site_or_error(written)
+        with at_most(MOST):
+            found = _site_or_error(written)
         if isinstance(found, Site):
             good += 1
             assert str(found)
@@ -168,7 +169,6 @@ def _run(folder: Path, number: int, seed: int) -> None:
             assert found.faults
             assert len(str(found)) < 20_000
             assert all(line.isprintable() for line in str(found).splitlines())
-        assert time.perf_counter() - started < SLOWEST_S, f"mutation {index} of seed {seed}"
         if index % 4 == 1:
             for name in ("weather.csv", "price.csv"):
                 (folder / name).write_bytes(files[name])

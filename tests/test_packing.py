@@ -3,7 +3,6 @@
 import itertools
 import math
 import random
-import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from effort import at_most
 
 from codesign import packing
 from codesign.packing import Place, Sizes
@@ -175,7 +175,6 @@ def test_what_would_do_is_the_least_that_does() -> None:
         (1_000_000, 3, ((2, 1_000_001),), False),
     ],
 )
-def test_large_groups_take_no_time(count: int, racks: int, copies: Sizes, packs: bool) -> None:
-    started = time.perf_counter()
-    assert (packing.packing(count, racks, copies) is not None) == packs
-    assert time.perf_counter() - started < 5.0
+def test_large_groups_take_little_work(count: int, racks: int, copies: Sizes, packs: bool) -> None:
+    with at_most(10.0):
+        assert (packing.packing(count, racks, copies) is not None) == packs

@@ -18,7 +18,7 @@ from codesign.checking.steady import start
 from codesign.design import Design, Outcome, Setting, Size
 from codesign.errors import InputError, SolverError
 from codesign.fields import FrozenDict
-from codesign.planning import alike, bound, heat, highs, joint
+from codesign.planning import alike, attempt, bound, heat, highs, joint
 from codesign.planning.attempt import Cut
 from codesign.planning.highs import Status
 from codesign.planning.rows import Rows, drop_inner
@@ -314,10 +314,25 @@ def test_a_size_that_does_not_exist_is_named() -> None:
     assert "chiller" in str(caught.value)
 
 
-def test_a_time_limit_without_a_plan_gives_no_number() -> None:
-    toy = codesign.load(Path(__file__).parents[1] / "instances" / "toy_1mw")
-    plan = codesign.plan(toy, time_limit_s=0.01)
-    assert plan.outcome is Outcome.TIME_LIMIT
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(Status.TIME_LIMIT, Outcome.TIME_LIMIT), (Status.INTERRUPTED, Outcome.INTERRUPTED)],
+)
+def test_a_stop_without_a_plan_gives_no_number(
+    status: Status, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The solver says that its time is over, on a machine of any speed."""
+    early = highs.Solution(status, math.inf, -math.inf, None, {}, 0.0)
+    monkeypatch.setattr(attempt.Run, "solve", lambda *_, **__: early)
+    plan = codesign.plan(codesign.load(Path(__file__).parents[1] / "instances" / "toy_1mw"))
+    assert plan.outcome is outcome
+    assert plan.cost_usd_per_year is None
+    assert not plan.sizes
+
+
+def test_a_plan_that_is_stopped_at_once_gives_no_number() -> None:
+    plan = codesign.plan(random_site(1), stop=lambda: True)
+    assert plan.outcome is Outcome.INTERRUPTED
     assert plan.cost_usd_per_year is None
     assert not plan.sizes
 
