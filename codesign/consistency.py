@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from codesign import packing
+from codesign import packing, resolution
 from codesign.errors import Fault, InputError, nearest
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
@@ -23,6 +23,8 @@ from codesign.schema import Equipment, Job, Pod, Sections
 
 MAX_STEPS = 1_000_000
 DAYS_A_YEAR = 365.0
+SLOW_STEP_S, FINE_S = 5.0, 0.5
+"""Control step of the chiller trip; longest of the other scenarios."""
 STORAGE_PER_LIMIT = 20.0  # above this multiple of the site's limit, a storage power is surely not in MW
 
 Tables = Mapping[str, Mapping[str, tuple[Any, ...]]]
@@ -111,10 +113,12 @@ def _metering(site: Any, _: Tables) -> Found:
         yield _fault("energy.metering_window_min", site.energy.metering_window_min, expected)
 
 
-def _jobs_on_clock(site: Any, _: Tables) -> Found:
+def _jobs_on_clock(site: Any, tables: Tables) -> Found:
     clock = site.clock
     for name, job in site.jobs.items():
         key = f"jobs.{name}"
+        if clock.step_s <= job.period_s:
+            yield from resolution.faults(name, job, tables.get(f"{key}.profile"), clock.step_s)
         if not _multiple(clock.cycle_s, job.period_s):
             yield _fault(
                 f"{key}.period_s", job.period_s, f"a divisor of clock.cycle_s = {clock.cycle_s:g} [s]"
@@ -134,6 +138,9 @@ def _jobs_on_clock(site: Any, _: Tables) -> Found:
                 yield _fault(
                     f"{place}.interval_s", event.interval_s, f"a multiple of period_s = {job.period_s:g} [s]"
                 )
+            if not _multiple(event.duration_s, clock.step_s):
+                expected = f"a multiple of clock.step_s = {clock.step_s:g} [s]"
+                yield _fault(f"{place}.duration_s", event.duration_s, expected)
             if event.duration_s > event.interval_s:
                 yield _fault(
                     f"{place}.duration_s", event.duration_s, f"at most interval_s = {event.interval_s:g} [s]"
@@ -146,6 +153,15 @@ def _multiple(value: float, divisor: float) -> bool:
 
 
 # racks and days
+
+
+def _one_rack(site: Any, _: Tables) -> Found:
+    """Pods of one kind of rack: rack flow and supply temperature are one for the hall."""
+    first, *rest = site.pods
+    for name in rest:
+        kind, other = site.pods[first].rack, site.pods[name].rack
+        if other != kind:
+            yield _fault(f"pods.{name}.rack", other, f"{kind}, as pods.{first}.rack: one kind of rack a site")
 
 
 def _racks(site: Any, _: Tables) -> Found:
@@ -279,10 +295,22 @@ def _overrides(site: Any, _: Tables) -> Found:
 
 
 def _scenarios(site: Any, _: Tables) -> Found:
+    """Each run lasts a control step at least, its event begins and is over within it."""
     for name, scenario in site.scenarios:
-        at_s = getattr(scenario, "at_s", None) or 0.0
-        if at_s >= scenario.duration_s:
-            yield _fault(f"scenarios.{name}.at_s", at_s, f"below duration_s = {scenario.duration_s:g} [s]")
+        key, duration_s = f"scenarios.{name}", scenario.duration_s
+        step_s = SLOW_STEP_S if name == "chiller_trip" else fine_step(site)[0]
+        if duration_s < step_s:
+            yield _fault(f"{key}.duration_s", duration_s, f"at least one control step, {step_s:g} [s]")
+            continue
+        begins_s = getattr(scenario, "at_s", None) or 0.0
+        if begins_s >= duration_s:
+            yield _fault(f"{key}.at_s", begins_s, f"below duration_s = {duration_s:g} [s]")
+            continue
+        lasts_s = _lasts_s(site, name)
+        if lasts_s is not None and begins_s + lasts_s > duration_s * (1 + 1e-9):
+            over = f"from {begins_s:g} s the event lasts {lasts_s:.4g} s"
+            least_s = math.ceil((begins_s + lasts_s) / step_s - 1e-9) * step_s
+            yield _fault(f"{key}.duration_s", duration_s, f"at least {least_s:.6g}, as {over} [s]")
     job = site.scenarios.job_abort_restart.job
     if job is not None and job not in site.jobs:
         yield _fault(
@@ -291,6 +319,36 @@ def _scenarios(site: Any, _: Tables) -> Found:
             f"one of the jobs {', '.join(site.jobs)}",
             nearest(job, site.jobs),
         )
+
+
+def fine_step(site: Any) -> tuple[float, int]:
+    """Return the step of the fast scenarios [s] and how many make a step of the clock."""
+    parts = math.ceil(site.clock.step_s / FINE_S - 1e-9)
+    return site.clock.step_s / parts, parts
+
+
+def _lasts_s(site: Any, name: str) -> float | None:
+    """Return for how long an event lasts, a control step after a job's return included; None: it has none."""
+    asked = getattr(site.scenarios, name)
+    match name:
+        case "chiller_trip":
+            return float(asked.off_s + asked.reload_s)
+        case "cdu_pump_trip":
+            return _standby_s(site)
+        case "job_abort_restart":
+            return float(asked.off_s + fine_step(site)[0])
+    return None
+
+
+def _standby_s(site: Any) -> float | None:
+    """Return when the slowest standby pump on offer is up after a trip; None where a card is at fault."""
+    from codesign import catalogue
+
+    try:
+        found = [catalogue.site_card(site, "cdu", name).parameters for name in site.equipment.cdu.cards]
+    except InputError:
+        return None
+    return max(float(each["standby_delay_s"]) + float(each["standby_ramp_s"]) for each in found)
 
 
 def _storage(site: Any, _: Tables) -> Found:
@@ -309,6 +367,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock",), _clock),
     (("clock", "energy"), _metering),
     (("clock", "jobs"), _jobs_on_clock),
+    (("whole_pods",), _one_rack),
     (("whole_pods", "whole_jobs"), _racks),
     (("days",), _days),
     (("clock", "days"), _weather),
@@ -317,6 +376,6 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("equipment.cooling", "equipment.chiller"), _trim_water),
     (("equipment.air_chiller",), _air_water),
     (("cards",), _overrides),
-    (("scenarios", "whole_jobs"), _scenarios),
+    (("scenarios", "clock", "whole_jobs", "equipment.cdu", "cards"), _scenarios),
     (("equipment.storage", "poi"), _storage),
 )

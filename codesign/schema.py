@@ -197,8 +197,10 @@ class Job(Model):
     profile: Path | None = None
     phases: Annotated[tuple[Phase, ...], Field(max_length=100)] = ()
     events: Annotated[tuple[Event, ...], Field(max_length=10)] = ()
+    per_unit_of: Literal["plateau", "peak", "mean"] = "plateau"
+    """What 1 in the profile's file is: values are taken as they stand, or divided by their peak or mean."""
     plateau_pu: Annotated[float, In(0, 1.2, above=True)] = 0.95
-    """Median of the mean shape, per unit of the rack's nominal power."""
+    """What 1 in the profile or in the phases is, per unit of the rack's nominal power."""
     idle_pu: Share = 0.33
     locked: Annotated[bool, Field(strict=True)] = True
     slack_pu: Annotated[float, In(0, 1)] = 0.0
@@ -228,6 +230,8 @@ class Job(Model):
             raise refusal("either a profile or phases", "phases")
         if self.phases and abs(sum(phase.share for phase in self.phases) - 1.0) > 1e-9:
             raise refusal("shares of the phases that sum to 1", "phases")
+        if self.phases and self.per_unit_of != "plateau":
+            raise refusal("plateau: levels of phases are per unit of the plateau", "per_unit_of")
         if self.jitter_s >= self.period_s:
             raise refusal("jitter_s below period_s", "jitter_s")
         if len({event.kind for event in self.events}) != len(self.events):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import catalogue, modes
+from codesign import catalogue, modes, resolution
 from codesign.errors import Fault, InputError
 from codesign.site import Site
 
@@ -69,7 +69,7 @@ def profile(job: Any, site: Site) -> Array:
     """Return a job's level over one period in its mode, per unit of nominal power [period_s / step_s].
 
     The source's bins (equal for a series, by share for named phases) are averaged over each step by overlap,
-    so the mean is kept.  A measured shape is scaled to the plateau, plateau_pu, at the median of its bins.
+    so the mean is kept.  What 1 in a series stands for is what its author states (`resolution`).
     """
     return _profile(site, _name(job, site))
 
@@ -82,19 +82,23 @@ def quantiles(job: Any, site: Site) -> dict[str, Array]:
     if job.profile is None:
         return {}
     series = site.series.profiles[job.profile]
-    scale = job.plateau_pu / float(np.median(series["power_pu"]))
-    steps = round(job.period_s / site.clock.step_s)
+    mean = np.asarray(series["power_pu"], float)
+    scale = job.plateau_pu / resolution.reference(job.per_unit_of, mean)
+    steps, shares = round(job.period_s / site.clock.step_s), np.full(len(mean), 1 / len(mean))
     return {
-        name: _frozen(scale * _resampled(np.asarray(series[f"{name}_pu"], float), None, steps))
+        name: _frozen(scale * resolution.resampled(np.asarray(series[f"{name}_pu"], float), shares, steps))
         for name in QUANTILES
         if f"{name}_pu" in series
     }
 
 
 def not_resolved_hz(site: Site) -> float:
-    """Return the frequency above which some measured profile says nothing, 1/(2 averaging); else inf [Hz]."""
+    """Return the frequency above which the load is not known [Hz].
+
+    1/(2 T), T the longest that a profile was averaged over, at least the clock's step.
+    """
     averaging = [job.averaging_s for job in site.jobs.values() if job.profile is not None and job.averaging_s]
-    return 1 / (2 * max(averaging)) if averaging else math.inf
+    return 1 / (2 * max(*averaging, site.clock.step_s, 0.0))
 
 
 @lru_cache(maxsize=1024)
@@ -248,25 +252,11 @@ def _placement(site: Site, assigned: Assignment) -> Placement:
     return Placement(assigned.offset_s, tuple(start[kind] - assigned.offset_s for kind in kinds))
 
 
-def _resampled(values: Array, shares: Array | None, steps: int) -> Array:
-    """Average piecewise-constant bins (equal, or by share of the period) over equal steps, by overlap."""
-    width = np.full(len(values), 1 / len(values)) if shares is None else shares / shares.sum()
-    edges = np.concatenate([[0.0], np.cumsum(width)])
-    integral = np.concatenate([[0.0], np.cumsum(width * values)])
-    return np.diff(np.interp(np.linspace(0.0, 1.0, steps + 1), edges, integral)) * steps
-
-
 @lru_cache(maxsize=1024)
 def _profile(site: Site, name: str) -> Array:
     job = site.jobs[name]
     steps = round(job.period_s / site.clock.step_s)
-    if job.profile is None:
-        values = np.array([phase.level_pu for phase in job.phases], float)
-        shares = np.array([phase.share for phase in job.phases], float)
-        level = job.plateau_pu * _resampled(values, shares, steps)
-    else:
-        values = np.asarray(site.series.profiles[job.profile]["power_pu"], float)
-        level = job.plateau_pu * _resampled(values / np.median(values), None, steps)
+    level = job.plateau_pu * resolution.resampled(*resolution.source(job, site.series.profiles), steps)
     return _frozen(modes.shaped(_one_mode(job), level, quantiles(job, site), job.plateau_pu))
 
 

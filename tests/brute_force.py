@@ -98,7 +98,8 @@ class Hall:
         steps = round(job["period_s"] / self.site["clock"]["step_s"])
         if "profile" in job:
             values = np.array([float(row["power_pu"]) for row in series[job["profile"]]])
-            values, width = values / np.median(values), np.full(len(values), 1 / len(values))
+            unit = {"peak": values.max(), "mean": values.mean()}.get(job.get("per_unit_of", ""), 1.0)
+            values, width = values / unit, np.full(len(values), 1 / len(values))
         else:
             values = np.array([phase["level_pu"] for phase in job["phases"]])
             width = np.array([phase["share"] for phase in job["phases"]])

@@ -20,11 +20,12 @@ from codesign.checking.controller import Controller
 from codesign.checking.integrate import Integrator
 from codesign.checking.ocp import Data, Problem
 from codesign.checking.rule import Meter, RangeRule, Recorded
-from codesign.checking.scenarios import BUILDERS, Timeline, fine_step, names, timeline
+from codesign.checking.scenarios import BUILDERS, Timeline, names, timeline
 from codesign.checking.sensitivity import Oracle, sensitivities
 from codesign.checking.solver import Solution, Solver
 from codesign.checking.stack import vector
 from codesign.checking.steady import Start, start, static_margins
+from codesign.consistency import fine_step
 from codesign.design import Design, Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Table
 from codesign.site import Site
 
@@ -390,7 +391,7 @@ def test_no_machine_is_told_what_it_cannot_do() -> None:
 @cache
 def strict() -> Site:
     """The tiny site under a window of 0.13 MW."""
-    abort = {"at_s": 30, "off_s": 20, "duration_s": 40}
+    abort = {"at_s": 30, "off_s": 9, "duration_s": 40}
     changes = {f"scenarios.job_abort_restart.{key}": value for key, value in abort.items()}
     return site().with_({"poi.allocated_share": 0.013, **changes})
 

@@ -28,8 +28,10 @@ STORED = Path(__file__).parent / "designs" / "toy_1mw"
 SHORT = {
     "scenarios.nominal_hot.duration_s": 2,
     "scenarios.chiller_trip.duration_s": 10, "scenarios.chiller_trip.at_s": 5,
-    "scenarios.cdu_pump_trip.duration_s": 2, "scenarios.cdu_pump_trip.at_s": 1,
-    "scenarios.job_abort_restart.duration_s": 2, "scenarios.job_abort_restart.at_s": 1,
+    "scenarios.chiller_trip.off_s": 1, "scenarios.chiller_trip.reload_s": 4,
+    "scenarios.cdu_pump_trip.duration_s": 6, "scenarios.cdu_pump_trip.at_s": 1,
+    "scenarios.job_abort_restart.duration_s": 3, "scenarios.job_abort_restart.at_s": 1,
+    "scenarios.job_abort_restart.off_s": 1,
 }  # fmt: skip
 
 

@@ -22,10 +22,10 @@ import numpy as np
 from codesign import catalogue, workload
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start, group
+from codesign.consistency import SLOW_STEP_S, fine_step
 from codesign.design import Plan
 from codesign.site import Site
 
-SLOW_STEP_S, FINE_S = 5.0, 0.5
 SLOW_HORIZON, FAST_HORIZON_S, FAST_HORIZON = 40, 10.0, (10, 40)  # steps; s; least and most steps
 
 
@@ -150,12 +150,6 @@ def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) 
     return Timeline(
         name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states
     )
-
-
-def fine_step(site: Site) -> tuple[float, int]:
-    """Return the step of the fast scenarios and how many make a step of the clock."""
-    parts = int(np.ceil(site.clock.step_s / FINE_S - 1e-9))
-    return site.clock.step_s / parts, parts
 
 
 def _column(start: Start, name: str) -> int:

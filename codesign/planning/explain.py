@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
+from codesign import modes, workload
 from codesign.design import Margin, Setting
 from codesign.errors import Fault, InputError, nearest
 from codesign.planning import highs, joint, mixing, split
@@ -63,10 +66,27 @@ def reason(
     stop: Callable[[], bool] | None,
 ) -> str:
     """Return the limit (or the least set of limits tried) without which a plan exists."""
-    said = [f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}" for m in faults]
+    said = [
+        f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}{_of_load(site, m.limit)}" for m in faults
+    ]
     for setting in solved:
         said.append(f"at FWS {setting.fws_supply_c:g} degC: {_probe(site, setting, fixed, stop)}")
     return "; ".join(dict.fromkeys(said))
+
+
+def _of_load(site: Site, limit: str) -> str:
+    """Return the profile that decides a limit, with its valley and peak over the racks' nominal power."""
+    site = mixing.lightest(site)
+    courses = {name: workload.profile(job, site) for name, job in site.jobs.items()}
+    if limit in ("junction", "rack_flow"):
+        worst = max(courses, key=lambda name: float(courses[name].max()))
+    elif limit in ("poi_window", "job_abort"):
+        worst = max(courses, key=lambda name: site.jobs[name].racks * float(np.ptp(courses[name])))
+    else:
+        return ""
+    low, high = float(courses[worst].min()), float(courses[worst].max())
+    what = site.jobs[worst].profile or "its phases"
+    return f" (jobs.{modes.asked_name(worst)}, {what}: {low:.3g} to {high:.3g} per unit of nominal power)"
 
 
 def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[], bool] | None) -> str:
@@ -86,5 +106,5 @@ def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[
         if name == "contract_max":
             enough, given = answer[model.grid.contract_mw], site.poi.contract_max_mw
             return f"{name}: {words}: {given:g} MW; a plan exists at {enough:.4g} MW"
-        return f"{name}: {words}"
+        return f"{name}: {words}{_of_load(site, name)}"
     return "no single limit explains it: at least two of them must move together"
