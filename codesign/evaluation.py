@@ -25,7 +25,7 @@ RESIDUE = 1e-7
 """A margin that misses by no more, in its own unit, is rounding and taken as zero."""
 ONE_AWAY, AWAY = "poi_window_one_away", "away"
 REDUNDANT = "n+1"
-HOT_SPOT = "transformers, one out"
+HOT_SPOT_OUT, HOT_SPOT = "transformers, one out", "transformers"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
            "air_chiller", "storage_power", "storage_energy")  # fmt: skip
 
@@ -251,8 +251,13 @@ def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c:
     return min(normal, (units - 1) / units * part.load_limit_pu(ambient_c, part.hot_spot_emergency_c))
 
 
+def hot_spot_place(site: Site) -> str:
+    """Return the place of the hot spot's margin: one unit is out only where one may be."""
+    return HOT_SPOT_OUT if site.equipment.transformer.redundancy == REDUNDANT else HOT_SPOT
+
+
 def hot_spot_spare_mva(site: Site, sizes: Mapping[str, Size], hours: Table) -> np.ndarray:
-    """Return the apparent power to spare by hour, one transformer out."""
+    """Return the apparent power to spare by hour, one transformer of a redundant group out."""
     part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = int(sizes["transformer"].count or 0)
     ambient, at = np.unique(hours["dry_bulb_c"], return_inverse=True)
@@ -263,7 +268,8 @@ def hot_spot_spare_mva(site: Site, sizes: Mapping[str, Size], hours: Table) -> n
 def _electrical_margins(
     site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch
 ) -> list[Margin]:
-    rows = [steady.worst("hot_spot", HOT_SPOT, hot_spot_spare_mva(site, sizes, hours), "mva", hours)]
+    spare_mva = hot_spot_spare_mva(site, sizes, hours)
+    rows = [steady.worst("hot_spot", hot_spot_place(site), spare_mva, "mva", hours)]
     contract = sizes["contract"].value
     window_spare = window.room_mw(site) - fast.window_mw
     if sizes["storage_power"].card:

@@ -29,6 +29,7 @@ from codesign.planning.split import Known
 from codesign.reasons import ECONOMIC, SPARE, costs_more, smaller
 from codesign.site import Site
 from codesign.sizing import card_of
+from codesign.uncovered import never_covered, sampled
 
 MOST_ROUNDS = 8
 MOST_ADDED = 3
@@ -257,12 +258,6 @@ def _certificate(
 
 def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str, ...]:
     """What no judge looked at, whatever the site asks for."""
-    resolved, (low, high) = workload.not_resolved_hz(site), site.poi.band_hz
-    bands = (
-        (f"POI band {max(resolved, low):g}-{high:g} Hz: not resolved by the profile",)
-        if resolved < high
-        else ()
-    )
     adds_pu = _marginal_loss_pu(site, plan) if plan.solved else 0.0
     kept = f"static limits keep {window.FOLLOWS_PU:.1%}"
     beyond = (
@@ -271,7 +266,7 @@ def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str
         else ()
     )
     return (
-        *bands,
+        *never_covered(site),
         *beyond,
         "voltage sags, fault ride-through, flicker and voltage steps at the POI",
         "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
@@ -301,6 +296,7 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
             f"{_marginal_loss_pu(site, plan):.2%} at the peak, leakage follows late"
         )
     said.append("power is constant within a step of the clock; edges are instantaneous")
+    said += sampled(site)
     said.append(
         "hourly mean power sets energy, demand and losses; "
         "the demand charge falls on the year's highest hour in every month"

@@ -296,9 +296,9 @@ def _spare_mw(
             spares.append(("heat_rejection", place, kw / 1e3))
     for place, kw in steady.air_spare_kw(year, sizes, steady.air_side(year, setting, sizes)):
         spares.append(("air_chiller_capacity", place, kw / 1e3))
-    if ("hot_spot", evaluation.HOT_SPOT) in broken:  # a bisection an hour
+    if ("hot_spot", evaluation.hot_spot_place(year)) in broken:  # a bisection an hour
         mva = evaluation.hot_spot_spare_mva(year, sizes, hours)
-        spares.append(("hot_spot", evaluation.HOT_SPOT, mva * year.poi.power_factor))
+        spares.append(("hot_spot", evaluation.hot_spot_place(year), mva * year.poi.power_factor))
     yield from (each for each in spares if each[:2] in broken)
 
 

@@ -166,7 +166,8 @@ def _short(
     power["contract @ poi"] = poi_mw - hall.value["contract"]
     beyond = float(hours["poi_peak_mw"][0] - hours["poi_mw"][0])  # peak of jobs and storage over their mean
     power["interconnection @ poi"] = poi_mw + beyond - site.poi.interconnection_limit_mw
-    power["hot_spot @ transformers, one out"] = load_mw - site.poi.power_factor * _carried_mva(
+    rest = ", one out" if site.equipment.transformer.redundancy == "n+1" else ""
+    power[f"hot_spot @ transformers{rest}"] = load_mw - site.poi.power_factor * _carried_mva(
         hall, dry_bulb_c
     )
     shortages = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,8 +34,22 @@ LIMITS = {
     "storage_rate": "no storage energy on offer carries its power",
     "storage_life": "the storage on offer wears out before its calendar life",
 }
+OUT = re.compile(r" with one [\w]+ out$")
+GROUPS = {
+    "hot_spot": ("transformer",), "cdu_flow": ("cdu",), "cdu_duty": ("cdu",), "fws_flow": ("cdu",),
+    "heat_rejection": ("dry_cooler", "chiller"), "cold_aisle": ("fan_wall",),
+    "air_chiller_capacity": ("air_chiller",),
+}  # fmt: skip
+"""Equipment of a limit of which a unit may be out."""
 PROBE_S, PROBE_GAP = 60.0, 0.1
 """A probe asks whether there is a plan, not for the best one."""
+
+
+def in_words(site: Site, limit: str) -> str:
+    """Return what a limit that cannot be kept means; a unit is out only where one may be."""
+    groups = GROUPS.get(limit, ())
+    may = any(getattr(site.equipment, each).redundancy == "n+1" for each in groups)
+    return LIMITS[limit] if may or not groups else OUT.sub("", LIMITS[limit])
 
 
 def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,9 +110,10 @@ def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[
     build = split.master if site.solver.method == "split" else joint.build
     model = build(site, setting, fixed, joint.Points())
     drop_inner(model.rows)
-    for name, words in LIMITS.items():
+    for name in LIMITS:
         if name not in model.rows.kinds:
             continue
+        words = in_words(site, name)
         model.rows.drop(name)
         answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=PROBE_GAP, stop=stop)
         model.rows.restore(name)
