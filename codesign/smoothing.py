@@ -21,24 +21,31 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from codesign import steady, streams, window, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
+from codesign.linear import Answer, Kept
 from codesign.site import Site
+from codesign.stops import course, worst
+from codesign.stops.programme import Cut, Key, Recovery
 from codesign.timing import spent
 
 S_PER_H = 3600.0
 H_PER_YEAR = 8760.0
-TOLERANCES = ((1e-10, "highs"), (1e-8, "highs"), (1e-8, "highs-ipm"))
+TOLERANCES = ((1e-10, "simplex"), (1e-8, "simplex"), (1e-8, "ipm"))
 """Tolerance and method of the dispatch, in turn: the simplex method gives up on a few at the tightest."""
 
 LARGE = 20_000
 """Rows from which the interior point method is asked: the simplex method took a hundred times as long."""
-COARSE = ((1e-8, "highs"), (1e-8, "highs-ipm"))
+COARSE = ((1e-8, "simplex"), (1e-8, "ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
+TIGHT_MW = 1e-8
+"""A stop is planned for with so much room to spare: rows hold to a tolerance."""
+PROVEN_MW = 1e-7
+"""An excess of the cuts above this proves that no dispatch of the storage holds every stop."""
+MOST_ROUNDS = 30
 ROOM_COST = 1e-5
 """Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
 
@@ -54,6 +61,11 @@ class Dispatch:
     window_mw: float
     window_time_s: float
     peak_mw: float
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The storage as a whole, by the name of its column."""
+        return {"charge_mw": self.charge_mw, "discharge_mw": self.discharge_mw, "soc_mwh": self.soc_mwh}
 
     @property
     def loss_mw(self) -> float:
@@ -85,8 +97,12 @@ def dispatch(
     energy_mwh: float,
     other_mw: float,
     tolerances: Sequence[tuple[float, str]] = TOLERANCES,
+    stops: Sequence[course.Fall] = (),
 ) -> Dispatch:
     """Return the dispatch with the least excess, then the least loss, then the least energy stored.
+
+    It is planned for stops: at every step each of the falls given must leave a recovery (`codesign.stops`),
+    by cuts that are added until all do, or until it is proven that no dispatch of this storage holds them.
 
     Parameters
     ----------
@@ -94,6 +110,8 @@ def dispatch(
         Size of the storage.
     other_mw
         Power at the POI beside the streams, at its annual peak; -inf leaves the line out.
+    stops
+        What a stop may take away at any step.
 
     Raises
     ------
@@ -101,20 +119,16 @@ def dispatch(
         The programme could not be solved (it is elastic, so always feasible).
     """
     lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
-    if len(lp.upper.rhs) > LARGE:
-        tolerances = [(tolerance, "highs-ipm") for tolerance, _ in tolerances]
-    for tolerance, method in tolerances:
-        with spent("dispatch"):
-            answer = linprog(
-                lp.cost, A_ub=lp.matrix(lp.upper), b_ub=lp.upper.rhs, A_eq=lp.matrix(lp.equal),
-                b_eq=lp.equal.rhs, bounds=lp.bounds, method=method,  # type: ignore[call-overload]
-                options={"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance},
-            )  # fmt: skip
-        if answer.status == 0 and answer.x is not None:
-            break
-    else:
-        raise SolverError(f"storage dispatch: {answer.message}")
-    return lp.read(answer.x)
+    if lp.rows > LARGE:
+        tolerances = [(tolerance, "ipm") for tolerance, _ in tolerances]
+    for number, (tolerance, method) in enumerate(tolerances):
+        try:
+            with spent("dispatch"):
+                return lp.planned(stops, tolerance, method)
+        except SolverError as error:
+            if number == len(tolerances) - 1:
+                raise SolverError(f"storage dispatch: {error}") from error
+    raise AssertionError("no tolerance is given")
 
 
 class _Rows:
@@ -151,7 +165,9 @@ class _Programme:
             power_mw = energy_mwh = 0.0
         self.idle_mwh = card.soc_min_pu * energy_mwh if card else 0.0
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
-        self.over_window, self.over_line = self.new(1, cost=EXCESS_COST), self.new(1, cost=EXCESS_COST)
+        self.over_window, self.over_line, self.over_stop = (self.new(1, cost=EXCESS_COST) for _ in range(3))
+        self.filters: list[list[np.ndarray]] = []
+        self.own = course.store(card, power_mw, energy_mwh)
         self.owning = [part for part in parts if part.own]
         self.cases = streams.met(site, self.owning)
         alone = len(self.owning) == 1 and self.owning[0].count == 1
@@ -181,14 +197,90 @@ class _Programme:
         return np.concatenate(self.costs)
 
     @property
-    def bounds(self) -> list[tuple[float, float]]:
-        low, high = np.concatenate(self.low), np.concatenate(self.high)
-        return list(zip(low.tolist(), high.tolist(), strict=True))
+    def rows(self) -> int:
+        return len(self.upper.rhs)
 
     def matrix(self, rows: _Rows) -> Any:
-        """Sparse, which linprog takes but its stubs do not know."""
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
+
+    def planned(self, stops: Sequence[course.Fall], tolerance: float, method: str) -> Dispatch:
+        """Solve; add the cuts of the stops that do not hold, and solve again until none is left."""
+        low = np.concatenate([np.full(self.rows, -np.inf), self.equal.rhs])
+        kept = Kept(
+            self.cost, np.concatenate(self.low), np.concatenate(self.high),
+            sparse.vstack([self.matrix(self.upper), self.matrix(self.equal)]), low,
+            np.concatenate([self.upper.rhs, self.equal.rhs]), tolerance=tolerance, solver=method,
+        )  # fmt: skip
+        answer = self._solved(kept)
+        if not stops or self.own.power_mw <= 0.0:
+            return self.read(answer.x)
+        solver = Recovery(self.site, self.own)
+        for _ in range(MOST_ROUNDS):
+            made = self.read(answer.x)
+            planned = course.course(self.site, self.load_mw, made.columns, self.idle_mwh)
+            broken = worst.broken(self.site, planned, stops, self.own, TIGHT_MW, solver)
+            if not broken or answer.x[self.over_stop[0]] > PROVEN_MW:
+                break
+            for each in broken:
+                self._cut(kept, each.fall, each.cut)
+            answer = self._solved(kept)
+        return self.read(answer.x)
+
+    @staticmethod
+    def _solved(kept: Kept) -> Answer:
+        answer = kept.solve()
+        if answer is None:
+            raise SolverError("an elastic programme was called infeasible")
+        return answer
+
+    @property
+    def load_mw(self) -> np.ndarray:
+        return streams.together(self.parts, [part.power_mw for part in self.parts], self.steps)
+
+    def _cut(self, kept: Kept, fall: course.Fall, cut: Cut) -> None:
+        """Add one cut: what a stop exceeds the room by is at most the excess of all stops."""
+        columns, values, rest = [int(self.over_stop[0])], [-1.0], cut.constant
+        for key, slope in cut.terms.items():
+            terms, known = self._quantity(key, cut, fall)
+            columns += [column for column, _ in terms]
+            values += [slope * value for _, value in terms]
+            rest += slope * known
+        kept.add_row(-np.inf, columns, values, -rest - TIGHT_MW)
+
+    def _quantity(self, key: Key, cut: Cut, fall: course.Fall) -> tuple[list[tuple[int, float]], float]:
+        """Return a quantity of a cut as columns of this programme and a constant."""
+        match key[0]:
+            case "power":
+                return [], self.own.power_mw
+            case "usable":
+                return [], self.own.usable_mj
+            case "fall":
+                return [], float(fall.mw[(cut.slot + key[1]) % self.steps])
+            case "load":
+                return [], float(self.load_mw[key[1]])
+            case "stored":
+                return self._placed([store[2] for store in self.storage], key[1], S_PER_H), 0.0
+            case "net":
+                charge = self._placed([store[0] for store in self.storage], key[1])
+                discharge = self._placed([store[1] for store in self.storage], key[1], -1.0)
+                return charge + discharge, float(self.load_mw[key[1]])
+        order, k = key[1:]  # type: ignore[misc]
+        known = 0.0
+        for part in self.parts:
+            if not part.own:
+                known += float(window.high_pass_orders(part.power_mw, self.site)[order][k])
+        return self._placed([each[order] for each in self.filters], k), known
+
+    def _placed(
+        self, columns: Sequence[np.ndarray], k: int, value: float = 1.0
+    ) -> list[tuple[int, float]]:  # fmt: skip
+        """Return the columns that make up a total at a step, every copy where it is planned."""
+        return [
+            (int(own[(k - later) % len(own)]), value)
+            for own, part in zip(columns, self.owning, strict=True)
+            for _, later in part.copies
+        ]
 
     def _store(
         self, card: Storage | None, power_mw: float, energy_mwh: float, part: streams.Stream, alone: bool
@@ -238,8 +330,10 @@ class _Programme:
         inputs: list[tuple[np.ndarray, float]] = [(charge, 1.0), (discharge, -1.0)]
         power = part.power_mw
         a = window.high_pass_coefficient(self.site)
+        self.filters.append([])
         for _ in range(self.site.poi.filter_order):
             out = self.new(len(power), low=-np.inf)
+            self.filters[-1].append(out)
             terms = [(out, 1.0), (np.roll(out, 1), -a)]
             for column, sign in inputs:
                 terms += [(column, -sign), (np.roll(column, 1), sign)]

@@ -50,12 +50,23 @@ def high_pass(p: ArrayLike, start: float, coefficient: float) -> Array:
 
 def high_pass_periodic(p_mw: ArrayLike, site: Site) -> Array:
     """Return the settled response of the rule's high-pass to a periodic power [MW]; linear in p_mw."""
-    y, a = np.asarray(p_mw, float), high_pass_coefficient(site)
+    return high_pass_orders(p_mw, site)[-1]
+
+
+def high_pass_orders(p_mw: ArrayLike, site: Site) -> list[Array]:
+    """Return the settled response to a periodic power after each order of the rule's high-pass [MW]."""
+    made: list[Array] = []
     for _ in range(site.poi.filter_order):
-        at_rest, _ = lfilter((1.0, -1.0), (1.0, -a), y, zi=[-y[-1]])
-        last = at_rest[-1] / -math.expm1(len(y) * math.log(a))  # y_{-1} = y_{K-1}
-        y = at_rest + last * a ** np.arange(1, len(y) + 1)
-    return y
+        made.append(high_pass_once(made[-1] if made else np.asarray(p_mw, float), site))
+    return made
+
+
+def high_pass_once(p_mw: ArrayLike, site: Site) -> Array:
+    """Return the settled response of one order of the rule's high-pass to a periodic power [MW]."""
+    y, a = np.asarray(p_mw, float), high_pass_coefficient(site)
+    at_rest, _ = lfilter((1.0, -1.0), (1.0, -a), y, zi=[-y[-1]])
+    last = at_rest[-1] / -math.expm1(len(y) * math.log(a))  # y_{-1} = y_{K-1}
+    return np.asarray(at_rest + last * a ** np.arange(1, len(y) + 1))
 
 
 def limit_mw(site: Site) -> float:
