@@ -16,12 +16,16 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from codesign.errors import SolverError
+from codesign import stopping
+from codesign.design import Outcome
+from codesign.errors import InputError, SolverError, StoppedError
 
 T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What the linear algebra of a process reads when it starts."""
+ASKED_S = 0.2
+"""How often the limits of the work are looked at while no process says anything."""
 
 
 def each(
@@ -31,12 +35,16 @@ def each(
 
     A task can be pickled and is called with `progress`, whose arguments `hear` gets here. Each has one thread
     for linear algebra: a second one took twice the CPU seconds of the check and no less time. Whatever is
-    raised here, by `hear` too, ends all of them.
+    raised here, by `hear` too, ends all of them, and so do the limits that the work lies within.
 
     Raises
     ------
+    InputError
+        A process refused its input: as it was raised there.
     SolverError
-        A process raised something, which is quoted, or ended without a result.
+        A process raised something else, which is quoted, or ended without a result.
+    StoppedError
+        Time is up, the user asked to stop, or a process was ended from outside by SIGTERM.
     """
     results: dict[int, T] = {}
     waiting, running = list(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]]()
@@ -47,7 +55,8 @@ def each(
                 with _one_thread():
                     here, worker = _started(task)
                 running[here] = index, worker
-            ready = wait(list(running))
+            stopping.heed()
+            ready = wait(list(running), ASKED_S)
             for here, (index, worker) in list(running.items()):
                 if here not in ready:
                     continue
@@ -60,7 +69,7 @@ def each(
                     del running[here]
     finally:
         for _, worker in running.values():
-            worker.terminate()
+            worker.kill()
             worker.join()
     return [results[index] for index in range(len(tasks))]
 
@@ -85,17 +94,24 @@ def _heard(here: Connection, worker: BaseProcess) -> tuple[str, Any]:
         kind, value = here.recv()
     except EOFError:
         worker.join()
+        if worker.exitcode == -signal.SIGTERM:
+            raise StoppedError(Outcome.INTERRUPTED) from None
         raise SolverError(f"a process ended without a result, exit code {worker.exitcode}") from None
+    if kind == "refused":
+        raise value
     if kind == "raised":
         raise SolverError(f"in a process of its own:\n{value}")
     return kind, value
 
 
 def _work(there: Connection, task: Callable[..., Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it, and ends this process
+    for number in (signal.SIGINT, signal.SIGTERM):  # the caller hears it, and ends this process
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     try:
         there.send(("result", task(progress=lambda *words: there.send(("progress", words)))))
+    except InputError as error:
+        there.send(("refused", error))
     except Exception:
         there.send(("raised", traceback.format_exc()))
 

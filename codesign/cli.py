@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from codesign import cli_bench, cli_cards, cli_designs, cli_report, cli_schedule
-from codesign.errors import InputError
+from codesign.cli_progress import interrupted_by_sigterm
+from codesign.errors import InputError, StoppedError
 
 OK, WRONG_INPUT, INFEASIBLE, DOES_NOT_HOLD, INTERNAL = 0, 1, 2, 3, 70
 DISTRIBUTION = "codesign-dc"
@@ -59,12 +60,13 @@ def version() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; no exception leaves it."""
     try:
-        code = app(
-            args=list(sys.argv[1:] if arguments is None else arguments),
-            prog_name=DISTRIBUTION,
-            standalone_mode=False,
-        )
-        sys.stdout.flush()
+        with interrupted_by_sigterm():
+            code = app(
+                args=list(sys.argv[1:] if arguments is None else arguments),
+                prog_name=DISTRIBUTION,
+                standalone_mode=False,
+            )
+            sys.stdout.flush()
     except _ClickException as error:
         error.show()
         return WRONG_INPUT
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _internal()
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return WRONG_INPUT
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, StoppedError):
         print("interrupted; nothing is saved", file=sys.stderr)
         return DOES_NOT_HOLD
     except Exception:

@@ -1,4 +1,4 @@
-"""What a long run tells: one line that renews itself on a terminal, plain lines elsewhere; and Ctrl-C.
+"""What a long run tells: one line renewed on a terminal, plain lines elsewhere; Ctrl-C and SIGTERM.
 
 All of it goes to stderr, so that stdout holds the answer and nothing else.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Teller:
         if math.isfinite(bound):
             told.append(f"bound {bound:,.0f}")
         if math.isfinite(best) and math.isfinite(bound) and best:
-            gap = round(1 - bound / best, 4) + 0.0  # no -0.00 %
+            gap = round((best - bound) / abs(best), 4) + 0.0  # no -0.00 %
             told.append(f"gap {gap:.2%}")
             closed = gap <= CLOSED
         self._tell(f"plan, {stage}", ", ".join(told), last=closed)
@@ -74,7 +75,7 @@ class Teller:
 
 
 class Stop:
-    """Set by the first Ctrl-C; the second one interrupts at once."""
+    """Set by the first Ctrl-C or SIGTERM; the second one interrupts at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -86,15 +87,34 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("stopping with the best found; Ctrl-C again to leave at once", file=sys.stderr, flush=True)
+        again = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        print(f"stopping with the best found; {again} again to leave at once", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def listening() -> Iterator[Stop]:
-    """Turn Ctrl-C into a question that the work asks between its steps."""
+    """Turn Ctrl-C and SIGTERM into a question that the work asks between its steps."""
     stop = Stop()
-    before = signal.signal(signal.SIGINT, stop._hear)
+    before = {number: signal.signal(number, stop._hear) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, heard in before.items():
+            signal.signal(number, heard)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: KeyboardInterrupt, nothing half done."""
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

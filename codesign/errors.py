@@ -2,7 +2,8 @@
 
     CodesignError
     |-- InputError (ValueError)       what the user wrote is wrong; carries every Fault found  (exit code 1)
-    `-- SolverError (RuntimeError)    a solver did not answer as it must; no number is read from it  (exit 70)
+    |-- SolverError (RuntimeError)    a solver did not answer as it must; no number is read from it  (exit 70)
+    `-- StoppedError (RuntimeError)   time is up or the user asked to stop; whoever keeps the best catches it
 
 Infeasible, not certified and out of time are outcomes of a run, not errors.
 """
@@ -12,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codesign.design import Outcome
 
 SHOWN_CHARACTERS = 120
 SHOWN_FAULTS = 50
@@ -56,6 +60,14 @@ class InputError(CodesignError, ValueError):
 
 class SolverError(CodesignError, RuntimeError):
     """A solver's answer that must not be read as a result."""
+
+
+class StoppedError(CodesignError, RuntimeError):
+    """Time is up, or the user asked to stop; `outcome` says which (`codesign.stopping`)."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
 
 
 def nearest(name: str, options: Iterable[str]) -> str | None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, modes, smoothing, steady, streams, window
+from codesign import catalogue, climate, modes, smoothing, steady, stopping, streams, window
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
@@ -59,6 +59,7 @@ def evaluate(
     A group with nothing installed is operated as one unit; its margins say that there is none. Without
     `one_away` the window rule with a copy away is left out, which is a dispatch a copy.
     """
+    stopping.heed()
     site, schedule = modes.as_run(site, schedule)
     hours = climate.hours(site)
     load = steady.it_load(site, setting)
@@ -245,6 +246,7 @@ def transformer_mva(site: Site, hours: Table) -> np.ndarray:
 
 def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c: float) -> float:
     """Return the load over the rating of all units that keeps the hot spot, also with one unit out."""
+    stopping.pace()
     normal = part.load_limit_pu(ambient_c, part.hot_spot_max_c)
     if site.equipment.transformer.redundancy != REDUNDANT:
         return normal

@@ -13,7 +13,11 @@ from typing import Any
 import highspy
 import numpy as np
 
+from codesign import stopping
 from codesign.errors import SolverError
+
+LONG = 2000
+"""Rows from which the limits of the work are looked at within a run too, not only before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Kept:
         self._highs = highspy.Highs()
         self._options(tolerance, solver)
         self._checked(self._highs.passModel(lp), "passModel")
+        if len(row_low) > LONG:
+            for interrupt in (self._highs.cbSimplexInterrupt, self._highs.cbIpmInterrupt):
+                interrupt.subscribe(lambda event: event.interrupt(stopping.asked() is not None))
         self._dual = dual
 
     def _options(self, tolerance: float, solver: str) -> None:
@@ -85,9 +92,13 @@ class Kept:
         ------
         SolverError
             HiGHS proved neither, from the last basis and from scratch.
+        StoppedError
+            Time is up or the user asked to stop, before or within the run.
         """
         kinds = highspy.HighsModelStatus
         for attempt in range(2):
+            stopping.heed()
+            self.option("time_limit", self._highs.getRunTime() + stopping.left_s())
             if attempt:
                 self._checked(self._highs.clearSolver(), "clearSolver")
             ran = self._highs.run()
@@ -100,6 +111,7 @@ class Kept:
                 )  # fmt: skip
             if ran != highspy.HighsStatus.kError and status == kinds.kInfeasible:
                 return None
+            stopping.heed()
         raise SolverError(f"HiGHS ended with {self._highs.modelStatusToString(status)}: nothing is proven")
 
     @staticmethod

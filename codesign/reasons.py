@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from codesign import catalogue, evaluation
+from codesign import catalogue, evaluation, stopping
 from codesign.design import Plan, Size, Sizes
+from codesign.errors import StoppedError
 from codesign.site import Site
 from codesign.sizing import COUNTED, card_of, unit_size
 
@@ -38,10 +39,15 @@ class Backoff(Protocol):
 
 
 def with_reasons(site: Site, plan: Plan, cuts: Sequence[Backoff] = ()) -> Sizes:
-    """Return the plan's sizes, each with what set it."""
-    return Sizes(
-        {name: replace(size, set_by=_reason(site, plan, name, cuts)) for name, size in plan.sizes.items()}
-    )
+    """Return the plan's sizes, each with what set it; nothing is said of those that there is no time for."""
+    said = dict(plan.sizes)
+    try:
+        for name, size in plan.sizes.items():
+            stopping.heed()
+            said[name] = replace(size, set_by=_reason(site, plan, name, cuts))
+    except StoppedError:
+        pass
+    return Sizes(said)
 
 
 def smaller(site: Site, name: str, size: Size) -> Size | None:

@@ -11,19 +11,29 @@ none.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, checking, days, evaluation, modes, planning, window, workload, year
+from codesign import catalogue, checking, days, evaluation, modes, planning, stopping, window, workload, year
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
 from codesign.checking.steady import VALUED
-from codesign.design import Certificate, Check, Design, Margin, Outcome, Plan, Sizes, YearClaim
+from codesign.design import (
+    Certificate,
+    Check,
+    Design,
+    Margin,
+    Outcome,
+    Plan,
+    ScenarioResult,
+    Sizes,
+    YearClaim,
+)  # fmt: skip
+from codesign.errors import StoppedError
 from codesign.planning.attempt import Cut, amount
 from codesign.planning.split import Known
 from codesign.reasons import ECONOMIC, SPARE, costs_more, smaller
@@ -36,6 +46,7 @@ MOST_ADDED = 3
 """Times that days are added; each time up to three."""
 OTHER_DAYS = "days of the year other than the representative ones: the site's series are not a whole year"
 OTHER_DAYS_STATIC = "transients on days of the year other than the representative ones, and a bound for them"
+STOPPED = (Outcome.INTERRUPTED, Outcome.TIME_LIMIT)
 SIZE_OF = {named: name for name, named in VALUED.items()}
 """The plant's parameter -> size id; counted ones are `NAME_count`."""
 
@@ -58,19 +69,23 @@ def solve(
     called with (scenario, step, steps) by the check, which runs `workers` scenarios at a time (above 1 in
     processes of their own: the caller's module guards its main).
     """
-    began = time.monotonic()
+    with stopping.within(time_limit_s, stop):
+        return _solved(site, gap, sizes, log, progress, scenario_progress, workers)
 
-    def left() -> float:
-        return time_limit_s - (time.monotonic() - began)
 
+def _solved(
+    site: Site, gap: float | None, sizes: Mapping[str, Any] | None, log: bool,
+    progress: Callable[[str, float, float], None] | None,
+    scenario_progress: Callable[[str, int, int], None] | None, workers: int,
+) -> Design:  # fmt: skip
+    """Run the line within the limits that are set."""
+    began = stopping.clock_s()
     known = Known()
 
     def planned(of: Site) -> Plan:
         nonlocal known
         known = Known()  # of another site nothing is proven yet
-        return planning.plan(
-            of, time_limit_s=left(), gap=gap, sizes=sizes, known=known, log=log, progress=progress, stop=stop
-        )
+        return planning.plan(of, gap=gap, sizes=sizes, known=known, log=log, progress=progress)
 
     asked = site
     site, first, seen = _with_worst(site, planned(site), planned)
@@ -82,25 +97,25 @@ def solve(
     def tell(scenario: str, step: int, steps: int) -> None:
         if scenario_progress is not None:
             scenario_progress(scenario, step, steps)
-        heed()
-
-    def heed() -> None:
-        if (early := _stopped(first, left(), stop)) is not None:
-            raise _StoppedError(early)
+        stopping.heed()
 
     while plan.solved:
         rounds += 1
         try:
-            heed()
+            _heed(first)
             check = checking.check(site, plan, log=log, progress=tell, workers=workers)
-        except _StoppedError as stopped:
+        except StoppedError as stopped:
             outcome, reason, check = stopped.outcome, "stopped before every scenario was run", unchecked
             break
         if check.holds:
             outcome, reason = Outcome.CERTIFIED, "every limit holds in every scenario of the site"
             break
         outcome, reason = Outcome.NOT_CERTIFIED, _broken(check)
-        new = _cuts(site, plan, check, rounds)
+        try:
+            new = _cuts(site, plan, check, rounds)
+        except StoppedError as stopped:
+            outcome, reason = stopped.outcome, f"{reason}; stopped before sizes that mend it were looked for"
+            break
         if not new:
             reason += "; no size has a known effect on it"
             break
@@ -109,11 +124,10 @@ def solve(
             break
         cuts += new
         again = planning.plan(
-            site, time_limit_s=max(left(), 1.0), gap=gap, sizes=sizes, cuts=cuts,
-            with_bound=False, known=known, log=log, progress=progress, stop=stop,
-        )  # fmt: skip
+            site, gap=gap, sizes=sizes, cuts=cuts, with_bound=False, known=known, log=log, progress=progress
+        )
         if not again.solved:
-            reason += f"; no size on offer mends it ({again.reason})"
+            outcome, reason = _not_mended(again, reason)
             break
         plan = replace(
             again, bound_usd_per_year=first.bound_usd_per_year, fixed_usd_per_year=first.fixed_usd_per_year
@@ -122,8 +136,17 @@ def solve(
         plan, unshown = _shown(site, plan, tell, workers)
     plan = replace(plan, outcome=outcome, reason=reason)
     year_of = _year(site, plan, first, seen, [day.date for day in site.days[len(asked.days) :]])
-    claim = _certificate(site, first, plan, check, rounds, time.monotonic() - began, unshown, year_of)
+    claim = _certificate(site, first, plan, check, rounds, stopping.clock_s() - began, unshown, year_of)
     return Design(site=site, plan=plan, check=check, certificate=claim)
+
+
+def _not_mended(again: Plan, reason: str) -> tuple[Outcome, str]:
+    """Return how the line ends where a plan with the cuts of the check was not found, and why."""
+    if again.outcome in STOPPED:
+        return again.outcome, f"{reason}; stopped before it was known whether another plan mends it"
+    if again.outcome is Outcome.INFEASIBLE:
+        return Outcome.NOT_CERTIFIED, f"{reason}; no size on offer mends it ({again.reason})"
+    return Outcome.NOT_CERTIFIED, f"{reason}; no plan that mends it was found ({again.reason})"
 
 
 def _with_worst(
@@ -132,16 +155,25 @@ def _with_worst(
     """Add the days on which the plan is short, plan again; return the last plan's year where it was asked."""
     if site.representative_days is None or not plan.solved or not days.covers_year(site):
         return site, plan, None
-    seen = year.evaluate_year(site, plan)
-    for _ in range(MOST_ADDED):
+    seen = _evaluated(site, plan)
+    for _ in range(MOST_ADDED if seen is not None else 0):
         more = year.add_worst(site, plan, found=seen) if plan.outcome is Outcome.NOT_CERTIFIED else site
         if more is site:
             break
         again = planned(more)
         if not again.solved or again.bound_usd_per_year is None:  # nothing on offer serves them, or no time
             break
-        site, plan, seen = more, again, year.evaluate_year(more, again)
+        site, plan, seen = more, again, _evaluated(more, again)
     return site, plan, seen
+
+
+def _evaluated(site: Site, plan: Plan) -> year.YearEvaluation | None:
+    """Return a plan on all days of the year; None where there is no time for it."""
+    try:
+        with stopping.finishing():
+            return year.evaluate_year(site, plan)
+    except StoppedError:
+        return None
 
 
 def _year(
@@ -152,7 +184,8 @@ def _year(
         return None
     amounts = [{name: (s.card, s.count, s.value) for name, s in each.sizes.items()} for each in (plan, first)]
     same = amounts[0] == amounts[1] and (plan.schedule, plan.setting) == (first.schedule, first.setting)
-    return year.claim(seen if seen is not None and same else year.evaluate_year(site, plan), added)
+    found = seen if seen is not None and same else _evaluated(site, plan)
+    return None if found is None else year.claim(found, added)
 
 
 def _shown(
@@ -163,16 +196,23 @@ def _shown(
     A cut is a line through one point: it can refuse a size that the scenario itself allows. Also returns the
     sizes for which it could not be run, or not to its end.
     """
-    sizes, cases = dict(plan.sizes), dict[str, tuple[Plan, str]]()
+    cases = dict[str, tuple[Plan, str]]()
     for name, size in plan.sizes.items():
         scenario, less = size.set_by.partition(" @ ")[2], smaller(site, name, size)
         if scenario not in ("", "static") and less is not None:
             cases[name] = replace(plan, sizes=Sizes({**plan.sizes, name: less})), scenario
     try:
         results = checking.results(site, list(cases.values()), progress=tell, workers=workers)
-    except _StoppedError:
+        return _told(site, plan, cases, results)
+    except StoppedError:
         return plan, tuple(cases)
-    unshown = []
+
+
+def _told(
+    site: Site, plan: Plan, cases: Mapping[str, tuple[Plan, str]], results: Sequence[ScenarioResult]
+) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan with what the runs of smaller sizes say of its reasons; sizes of runs cut short."""
+    sizes, unshown = dict(plan.sizes), list[str]()
     for (name, (tried, _)), result in zip(cases.items(), results, strict=True):
         size = plan.sizes[name]
         limit = size.set_by.partition(" @ ")[0]
@@ -186,20 +226,11 @@ def _shown(
     return replace(plan, sizes=Sizes(sizes)), tuple(unshown)
 
 
-class _StoppedError(Exception):
-    """Raised inside a check that time or the user ends."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.value)
-        self.outcome = outcome
-
-
-def _stopped(first: Plan, left_s: float, stop: Callable[[], bool] | None) -> Outcome | None:
-    if stop is not None and stop():
-        return Outcome.INTERRUPTED
-    if first.outcome in (Outcome.INTERRUPTED, Outcome.TIME_LIMIT):
-        return first.outcome
-    return Outcome.TIME_LIMIT if left_s <= 0.0 else None
+def _heed(first: Plan) -> None:
+    """Raise where the work has to end, or the plan did already."""
+    stopping.heed()
+    if first.outcome in STOPPED:
+        raise StoppedError(first.outcome)
 
 
 def _cuts(site: Site, plan: Plan, check: Check, rounds: int) -> list[Cut]:

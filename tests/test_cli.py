@@ -247,8 +247,9 @@ def test_a_kill_leaves_the_old_design_the_new_one_or_none(tiny_folder: Path, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="no SIGINT to another process")
-def test_ctrl_c_saves_the_best_found(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="no signal to another process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_best_found(tmp_path: Path, number: int) -> None:
     solving = subprocess.Popen(
         command("solve", TOY, "--out", tmp_path / "d"),
         stdout=subprocess.PIPE,
@@ -259,7 +260,7 @@ def test_ctrl_c_saves_the_best_found(tmp_path: Path) -> None:
     for line in solving.stderr:
         if "best" in line and "no plan yet" not in line:
             break
-    solving.send_signal(signal.SIGINT)
+    solving.send_signal(number)
     out, _ = solving.communicate(timeout=300)
     assert solving.returncode == 3
     assert out.splitlines()[0] == "toy_1mw: interrupted"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from functools import partial
 
 import numpy as np
@@ -93,7 +92,7 @@ def test_storage_for_a_stop_takes_in_the_fall_beyond_the_window() -> None:
     rest = smoothing.dispatch(
         site, streams.of(site, schedule), part, power_mw=0.5, energy_mwh=0.0005, other_mw=0.0
     )
-    run = attempt.Run(site, Setting(36.0, 4.0), {}, 1e-6, time.perf_counter() + 60, False, None, None)
+    run = attempt.Run(site, Setting(36.0, 4.0), {}, 1e-6, False, None)
     found = abort.storage(run, schedule, "supercap-row", rest, 0.5, 0.0005)
     assert found is not None
     fall, _ = smoothing.abort_step_mw(site)
@@ -138,7 +137,7 @@ def test_master_has_only_rows_that_a_bound_may_be_read_from() -> None:
     from codesign.planning.rows import bound_rows_only
 
     site = random_site(1)
-    run = attempt.Run(site, Setting(34.0, 4.0), {}, 1e-4, time.perf_counter() + 60, False, None, None)
+    run = attempt.Run(site, Setting(34.0, 4.0), {}, 1e-4, False, None)
     assert bound_rows_only(split.master(site, run.setting, {}, attempt.Points()).rows)
 
 

@@ -10,17 +10,16 @@ plan      every setting; curves sharpened at the optimum until model and exact c
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from codesign import evaluation, modes, steady
-from codesign.design import Outcome, Plan, Schedule, Setting, Sizes
-from codesign.errors import Fault, InputError, SolverError
+from codesign import modes, steady, stopping
+from codesign.design import Outcome, Plan, Schedule, Setting
+from codesign.errors import Fault, InputError, SolverError, StoppedError
 from codesign.planning import bound, explain, joint, mixing, split
-from codesign.planning.attempt import Cut, Found, Run, add_cuts, sharpen
+from codesign.planning.attempt import Cut, Found, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE, bound_rows_only, drop_inner
@@ -34,6 +33,7 @@ BOUND_ROUNDING = 1e-6
 """A bound above the cost of a plan by more, relatively, is wrong and refused."""
 MOST_MIXES = 500
 """Of the joint model, which is built for each."""
+NONE_WITH_CUTS = "no sizes on offer satisfy the back-off cuts of the check"
 NOT_FOUND = "a relaxation has a solution, but no plan was found that holds exactly; infeasible is not proven"
 
 
@@ -75,9 +75,21 @@ def plan(
     SolverError
         HiGHS failed; no number is returned.
     """
-    began = time.perf_counter()
+    began = stopping.clock_s()
     fixed = explain.checked_sizes(site, sizes or {})
-    gap = site.solver.gap if gap is None else gap
+    with stopping.within(time_limit_s, stop):
+        made = _planned(
+            site, fixed, site.solver.gap if gap is None else gap, cuts, with_bound,
+            split.Known() if known is None else known, log, progress,
+        )  # fmt: skip
+    return replace(made, seconds=stopping.clock_s() - began)
+
+
+def _planned(
+    site: Site, fixed: dict[str, Any], gap: float, cuts: Sequence[Cut], with_bound: bool, known: split.Known,
+    log: bool, progress: Callable[[str, float, float], None] | None,
+) -> Plan:  # fmt: skip
+    """Plan within the limits that are set."""
     warmest_first = sorted(
         site.equipment.cooling.fws_supply_c, reverse=True
     )  # cheapest as a rule: the others then stop early
@@ -88,19 +100,17 @@ def plan(
         broken = steady.setting_margins(least, setting)
         faults += broken
         if not broken:
-            runs.append(Run(site, setting, fixed, gap, began + time_limit_s, log, progress, stop))
+            runs.append(Run(site, setting, fixed, gap, log, progress))
     if site.solver.method == "split":
-        split.search(runs, cuts, with_bound, found, split.Known() if known is None else known)
+        split.search(runs, cuts, with_bound, found, known)
     else:
         for run, mix in product(runs, _mixes(site)):
             one = replace(run, site=modes.running(site, mix))
             if not steady.setting_margins(one.site, one.setting):
                 _search(one, cuts, with_bound, found)
-    solved = [run.setting for run in runs]
-    seconds = time.perf_counter() - began
     if found.exact is None:
-        return _none(site, found, fixed, faults, solved, stop, seconds)
-    return _report(site, found, cuts, settings, seconds)
+        return _none(site, found, fixed, faults, [run.setting for run in runs], cuts)
+    return _report(site, found, cuts, settings)
 
 
 def _mixes(site: Site) -> list[modes.Mix]:
@@ -118,17 +128,35 @@ def _mixes(site: Site) -> list[modes.Mix]:
 
 def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> None:
     """Solve one setting; keep it if it is the cheapest so far."""
+    proven = Proven()
+    try:
+        _rounds(run, cuts, found, proven)
+    except StoppedError as stopped:
+        found.unproven = Status(stopped.outcome.value)
+    if with_bound:
+        found.bound_usd = min(found.bound_usd, proven.bound_usd)
+
+
+@dataclass(slots=True)
+class Proven:
+    """The bound of one setting so far."""
+
+    bound_usd: float = -math.inf
+
+
+def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None:
+    """Solve one setting, its curves sharpened, until model and exact cost agree."""
     points, start = Points(), None
     given: Schedule | None = None
-    setting_bound = -math.inf
     for _ in range(MOST_ROUNDS):
+        stopping.heed()
         model = joint.build(run.site, run.setting, run.fixed, points, given)
         add_cuts(model, cuts)
         if given is None and not cuts and not bound_rows_only(model.rows):
             drop_inner(model.rows)
         answer = run.solve(model.rows.model, "", start)
         if given is None and bound_rows_only(model.rows):
-            setting_bound = max(setting_bound, bound.bound_usd(model.rows, answer))
+            proven.bound_usd = max(proven.bound_usd, bound.bound_usd(model.rows, answer))
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
             found.unproven = answer.status
         if answer.values is None:
@@ -138,21 +166,17 @@ def _search(run: Run, cuts: Sequence[Cut], with_bound: bool, found: Found) -> No
         if given is None and _for_given(run.site):
             given, start = schedule, None
             continue
-        exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
-        sizes = Sizes(evaluation.settled(exact, run.fixed))
-        exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
-        found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE)
-        if (
-            answer.status is not Status.OPTIMAL
-            or OBJECTIVE * exact.cost_usd_per_year - answer.objective <= SHARPENED * answer.objective
-        ):
+        exact, sizes = settled(run, sizes, schedule)
+        model_usd = answer.objective / OBJECTIVE
+        found.keep(run, exact, sizes, schedule, model_usd)
+        miss_usd = exact.cost_usd_per_year - model_usd
+        if answer.status is not Status.OPTIMAL or miss_usd <= SHARPENED * abs(model_usd):
             break
-        if found.exact is not None and setting_bound >= found.exact.cost_usd_per_year:
+        if found.exact is not None and proven.bound_usd >= found.exact.cost_usd_per_year:
             break
-        sharpen(model, points, answer, sizes, exact)
+        if not sharpen(model, points, answer, sizes, exact):
+            break  # the curves are as sharp as they get: another round would be this one again
         start = answer.by_name
-    if with_bound:
-        found.bound_usd = min(found.bound_usd, setting_bound)
 
 
 def _for_given(site: Site) -> bool:
@@ -161,39 +185,42 @@ def _for_given(site: Site) -> bool:
 
 
 def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],
-          stop: Callable[[], bool] | None, seconds: float) -> Plan:  # fmt: skip
+          cuts: Sequence[Cut]) -> Plan:  # fmt: skip
     """No plan: proven infeasible with the reason, or stopped too early to say."""
     if found.unproven is None and not found.relaxation_feasible:
-        reason = explain.reason(site, fixed, faults, solved, stop)
-        return Plan(outcome=Outcome.INFEASIBLE, reason=reason, site_name=site.name, seconds=seconds)
+        reason = NONE_WITH_CUTS if cuts else explain.reason(site, fixed, faults, solved)
+        return Plan(outcome=Outcome.INFEASIBLE, reason=reason, site_name=site.name)
     if found.unproven is None:
-        return Plan(outcome=Outcome.NOT_CERTIFIED, reason=NOT_FOUND, site_name=site.name, seconds=seconds)
-    outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
+        return Plan(outcome=Outcome.NOT_CERTIFIED, reason=NOT_FOUND, site_name=site.name)
     return Plan(
-        outcome=outcome, reason="stopped before any plan was found", site_name=site.name, seconds=seconds
+        outcome=_ended(found.unproven), reason="stopped before any plan was found", site_name=site.name
     )
 
 
-def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Setting], seconds: float) -> Plan:
+def _ended(status: Status) -> Outcome:
+    return Outcome.INTERRUPTED if status is Status.INTERRUPTED else Outcome.TIME_LIMIT
+
+
+def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Setting]) -> Plan:
     exact = found.exact
     if exact is None or found.sizes is None or found.schedule is None or found.setting is None:
         raise AssertionError("a report needs a plan")
     outcome, reason = Outcome.NOT_CERTIFIED, "planned; the transients were not checked"
     if found.unproven is not None:
-        outcome = Outcome.INTERRUPTED if found.unproven is Status.INTERRUPTED else Outcome.TIME_LIMIT
+        outcome = _ended(found.unproven)
         reason = "stopped early: the best plan found so far; transients not checked"
-    known = math.isfinite(found.bound_usd)
-    if known and found.bound_usd > exact.cost_usd_per_year * (1 + BOUND_ROUNDING):
-        raise SolverError(
-            f"bound {found.bound_usd:.9g} above the cost {exact.cost_usd_per_year:.9g} of a plan"
-        )
+    cost_usd = exact.cost_usd_per_year
+    fixed_usd = bound.unavoidable_usd_per_year(mixing.lightest(site), settings)
+    proven_usd = max(found.bound_usd, fixed_usd)  # what is stopped early has proven no more than that
+    known = math.isfinite(found.bound_usd) or (found.unproven is not None and found.bound_usd < 0.0)
+    if known and proven_usd > cost_usd + BOUND_ROUNDING * abs(cost_usd):
+        raise SolverError(f"bound {proven_usd:.9g} above the cost {cost_usd:.9g} of a plan")
     result = Plan(
         outcome=outcome, reason=reason, site_name=site.name, sizes=found.sizes, setting=found.setting,
         schedule=modes.as_asked(site, found.schedule), dispatch=exact.dispatch, hours=exact.hours,
         cost_items=exact.cost_items,
-        cost_usd_per_year=exact.cost_usd_per_year, model_cost_usd_per_year=found.model_usd,
-        bound_usd_per_year=min(found.bound_usd, exact.cost_usd_per_year) if known else None,  # rounding only
-        fixed_usd_per_year=bound.unavoidable_usd_per_year(mixing.lightest(site), settings),
-        capex_usd=exact.capex_usd, seconds=seconds,
+        cost_usd_per_year=cost_usd, model_cost_usd_per_year=found.model_usd,
+        bound_usd_per_year=min(proven_usd, cost_usd) if known else None,  # rounding only
+        fixed_usd_per_year=fixed_usd, capex_usd=exact.capex_usd,
     )  # fmt: skip
     return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
 
-from codesign import evaluation
+from codesign import evaluation, stopping
 from codesign.design import Schedule, Setting, Size, Sizes
 from codesign.planning import highs, joint
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE
 from codesign.site import Site
+
+APART = 1e-9
+"""Points of a curve that differ by no more, relatively, are one."""
+ALIKE = 1e-9
+"""Costs that differ by no more, relatively, are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ def amount(size: Size) -> float:
     return float(size.value if size.count is None else size.count)
 
 
+def cheaper(usd: float, than_usd: float, share: float = ALIKE) -> bool:
+    """Whether an amount is below another by more than a share of its size, whatever the signs."""
+    return usd < than_usd - share * abs(than_usd) if math.isfinite(than_usd) else usd < than_usd
+
+
 @dataclass(slots=True)
 class Found:
     """What the settings came to so far."""
@@ -77,7 +86,7 @@ class Found:
     ) -> bool:
         """Take a plan that holds if none found before is cheaper; return whether it was taken."""
         cost = math.inf if self.exact is None else self.exact.cost_usd_per_year
-        if exact.broken or exact.cost_usd_per_year > cost * (1 + 1e-9):
+        if exact.broken or not cheaper(exact.cost_usd_per_year, cost, -ALIKE):
             return False
         self.exact, self.sizes, self.schedule, self.setting = exact, sizes, schedule, run.setting
         self.model_usd = model_usd
@@ -97,15 +106,8 @@ class Run:
     setting: Setting
     fixed: dict[str, Any]
     gap: float
-    ends: float  # on time.perf_counter
     log: bool
     progress: Callable[[str, float, float], None] | None
-    stop: Callable[[], bool] | None
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left, at least a moment."""
-        return max(self.ends - time.perf_counter(), 0.1)
 
     def solve(
         self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None,
@@ -121,10 +123,17 @@ class Run:
                 report(words, best / OBJECTIVE, least / OBJECTIVE)
 
         return highs.solve(
-            model, time_limit_s=self.left_s, gap=self.gap, start=start, log=self.log,
-            progress=tell, stop=self.stop, enough=OBJECTIVE * enough_usd,
+            model, gap=self.gap, start=start, log=self.log, progress=tell, enough=OBJECTIVE * enough_usd,
             continuous=continuous,
         )  # fmt: skip
+
+
+def settled(run: Run, sizes: Sizes, schedule: Schedule) -> tuple[evaluation.Evaluation, Sizes]:
+    """Return the exact evaluation of sizes, the contract at its metered peak; what was found is kept."""
+    with stopping.finishing():
+        exact = evaluation.evaluate(run.site, run.setting, sizes, schedule)
+        sizes = Sizes(evaluation.settled(exact, run.fixed))
+        return evaluation.evaluate(run.site, run.setting, sizes, schedule), sizes
 
 
 def add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
@@ -138,9 +147,17 @@ def add_cuts(model: joint.Joint, cuts: Sequence[Cut]) -> None:
 
 def sharpen(
     model: joint.Joint, points: Points, answer: highs.Solution, sizes: Sizes, exact: evaluation.Evaluation
-) -> None:
-    """Add to the curves of the losses where the model operates, and where the exact evaluation would."""
+) -> bool:
+    """Add to the curves of the losses where the model operates, and where the exact evaluation would.
+
+    Returns whether a point is new.
+    """
     transformer = (sizes["transformer"].card, sizes["transformer"].count)
+    new = False
     for h, hour in enumerate(model.grid.load_mw):
         loads = {float(exact.hours["poi_mw"][h] - exact.hours["transformer_loss_mw"][h]), answer[hour]}
-        points.loads.setdefault((transformer, h), []).extend(sorted(loads))
+        there = points.loads.setdefault((transformer, h), [])
+        more = [mw for mw in sorted(loads) if all(abs(mw - known) > APART * abs(mw) for known in there)]
+        there.extend(more)
+        new |= bool(more)
+    return new

@@ -8,17 +8,20 @@ than P times the sum of |h|, h what an impulse does to it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, evaluation, modes, smoothing, streams, window
+from codesign import catalogue, evaluation, modes, smoothing, stopping, streams, window
 from codesign.design import Schedule, Size
+from codesign.errors import StoppedError
 from codesign.modes import Mix, Way
 from codesign.planning import mixing
-from codesign.planning.attempt import Need
+from codesign.planning.attempt import ALIKE, Need, cheaper
 from codesign.site import Site
 
 MOST_TRIED = 60
@@ -42,7 +45,7 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
     cannot cost less than the first amount given, of the second a cheaper one is not looked for [USD a year].
     """
     best: Tried | None = None
-    best_usd = float("inf")
+    best_usd = math.inf
     tried: set[Mix] = set()
 
     def better(mix: Mix) -> bool:
@@ -51,16 +54,24 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
             return False
         made, base_usd = modes.running(site, mix), mix_usd(site, mix)
         worth = max(WORTH * gap, 1e-9)
-        below_usd, least_usd = best_usd * (1.0 - worth) - base_usd, stop_usd(made)
+        below_usd = math.inf if best is None else best_usd - worth * abs(best_usd) - base_usd
+        least_usd = stop_usd(made)
         if least_usd >= below_usd:
             return False
         tried.add(mix)
-        found = attempt(made, below_usd, least_usd + worth * base_usd)
-        if found is None or base_usd + found.usd_per_year >= best_usd * (1 - 1e-9):
+        found = attempt(made, below_usd, least_usd + worth * abs(base_usd))
+        if found is None or not cheaper(base_usd + found.usd_per_year, best_usd, ALIKE):
             return False
         best, best_usd = found, base_usd + found.usd_per_year
         return True
 
+    with contextlib.suppress(StoppedError):  # whoever attempts knows of it; the best so far is kept
+        _descended(site, better)
+    return best
+
+
+def _descended(site: Site, better: Callable[[Mix], bool]) -> None:
+    """Go from mix to better mix until no move is."""
     current = _held(site)
     better(current)
     cheapest = modes.uniform(site, {name: _cheapest(site, name) for name in site.jobs})
@@ -71,10 +82,10 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
         while moved:
             moved = False
             for mix in moves(site, current):
+                stopping.heed()
                 if better(mix):
                     current, moved = mix, True
                     break
-    return best
 
 
 def mix_usd(site: Site, mix: Mix) -> float:

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from codesign import streams, window, workload
+from codesign import stopping, streams, window, workload
 from codesign.design import Schedule
 from codesign.site import Site
 from codesign.workload import Placement
@@ -112,6 +112,7 @@ def _exchanged(
 
 
 def _narrowest(rest: np.ndarray, job: Moves, measure: Measure) -> tuple[float, int]:
+    stopping.heed()
     values = [measure(rest + change) for change in job.change_mw]
     place = int(np.argmin(values))
     return values[place], place

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from codesign import modes, workload
+from codesign import modes, stopping, workload
 from codesign.design import Margin, Setting
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, StoppedError, nearest
 from codesign.planning import highs, joint, mixing, split
 from codesign.planning.joint import ORDER
 from codesign.planning.rows import drop_inner
@@ -41,6 +41,7 @@ GROUPS = {
     "air_chiller_capacity": ("air_chiller",),
 }  # fmt: skip
 """Equipment of a limit of which a unit may be out."""
+UNTOLD = "no design keeps every limit, which is proven; stopped before the limits that conflict were found"
 PROBE_S, PROBE_GAP = 60.0, 0.1
 """A probe asks whether there is a plan, not for the best one."""
 
@@ -78,14 +79,16 @@ def reason(
     fixed: dict[str, Any],
     faults: list[Margin],
     solved: list[Setting],
-    stop: Callable[[], bool] | None,
 ) -> str:
     """Return the limit (or the least set of limits tried) without which a plan exists."""
     said = [
         f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}{_of_load(site, m.limit)}" for m in faults
     ]
-    for setting in solved:
-        said.append(f"at FWS {setting.fws_supply_c:g} degC: {_probe(site, setting, fixed, stop)}")
+    try:
+        for setting in solved:
+            said.append(f"at FWS {setting.fws_supply_c:g} degC: {_probe(site, setting, fixed)}")
+    except StoppedError:
+        said.append(UNTOLD)
     return "; ".join(dict.fromkeys(said))
 
 
@@ -104,7 +107,7 @@ def _of_load(site: Site, limit: str) -> str:
     return f" (jobs.{modes.asked_name(worst)}, {what}: {low:.3g} to {high:.3g} per unit of nominal power)"
 
 
-def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[], bool] | None) -> str:
+def _probe(site: Site, setting: Setting, fixed: dict[str, Any]) -> str:
     """Take out one limit at a time; the first without which the model is feasible is named."""
     site = mixing.lightest(site)
     build = split.master if site.solver.method == "split" else joint.build
@@ -113,9 +116,10 @@ def _probe(site: Site, setting: Setting, fixed: dict[str, Any], stop: Callable[[
     for name in LIMITS:
         if name not in model.rows.kinds:
             continue
+        stopping.heed()
         words = in_words(site, name)
         model.rows.drop(name)
-        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=PROBE_GAP, stop=stop)
+        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=PROBE_GAP)
         model.rows.restore(name)
         if answer.values is None:
             continue

@@ -20,6 +20,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+from codesign import stopping
 from codesign.errors import SolverError
 from codesign.timing import spent
 
@@ -112,6 +113,8 @@ def solve(
 ) -> Solution:
     """Minimise a linear Pyomo model.
 
+    Ends with the limits that it lies within (`codesign.stopping`), as at its own time limit.
+
     Parameters
     ----------
     gap
@@ -138,6 +141,8 @@ def solve(
     if continuous:
         lp.integrality_ = [highspy.HighsVarType.kContinuous] * len(variables)
     began = time.perf_counter()
+    time_limit_s = min(time_limit_s, stopping.left_s())
+    linear = continuous or all(v.is_continuous() for v in variables)
     for seed, first in ((0, start), (1, None)):  # a run that fails is tried once more, without its start
         left = time_limit_s - (time.perf_counter() - began)
         highs = _loaded(lp, gap=gap, time_limit_s=max(left, 0.0), seed=seed, log=log)
@@ -149,8 +154,7 @@ def solve(
             highs.setSolution(len(known), columns, np.array([value for _, value in known]))
         if progress is not None:
             _listen(highs, progress)
-        if stop is not None or enough < math.inf:
-            _heed(highs, stop, enough)
+        _heed(highs, stop, enough, linear)
         with spent("milp"):
             status = highs.run()
         if status != highspy.HighsStatus.kError:
@@ -248,12 +252,21 @@ def _listen(highs: highspy.Highs, progress: Callable[[float, float], None]) -> N
     highs.cbMipImprovingSolution.subscribe(improved)
 
 
-def _heed(highs: highspy.Highs, stop: Callable[[], bool] | None, enough: float) -> None:
+def _heed(highs: highspy.Highs, stop: Callable[[], bool] | None, enough: float, linear: bool) -> None:
+    """Let HiGHS end where a limit, a question or the dual bound says so; ask a linear programme as well."""
+
+    def ended() -> bool:
+        return (stop is not None and stop()) or stopping.asked() is not None
+
     def asked(event: object) -> None:
         proven = event.data_out.mip_dual_bound >= enough  # type: ignore[attr-defined]
-        event.interrupt(proven or (stop is not None and stop()))  # type: ignore[attr-defined]
+        event.interrupt(proven or ended())  # type: ignore[attr-defined]
 
-    highs.cbMipInterrupt.subscribe(asked)
+    if not linear:
+        highs.cbMipInterrupt.subscribe(asked)
+        return
+    for interrupt in (highs.cbSimplexInterrupt, highs.cbIpmInterrupt):
+        interrupt.subscribe(lambda event: event.interrupt(ended()))
 
 
 def _row_bounds(form: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import climate, evaluation, modes, steady, workload
+from codesign import climate, evaluation, modes, steady, stopping, workload
 from codesign.design import Setting
 from codesign.modes import Mix, Way
 from codesign.site import Site
@@ -142,7 +142,7 @@ def bounded(
     for number in itertools.count(1):
         usd, _, spans = heap[0]
         halves = [] if usd >= enough_usd or number > MOST_MASTERS // 2 else _halves(sets, spans)
-        if not halves:
+        if not halves or stopping.asked() is not None:
             return usd
         heapq.heappop(heap)
         for index, half in enumerate(halves):

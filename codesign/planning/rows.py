@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.base.constraint import ConstraintData
+
+from codesign import stopping
 
 
 class Kind(StrEnum):
@@ -25,6 +28,22 @@ class Kind(StrEnum):
 OBJECTIVE = 1e-3
 """Objective per USD. HiGHS prunes what is better by less than its feasibility tolerance, 1e-6 in the
 objective's unit: in thousand USD that is a tenth of a cent a year, in million USD it was a dollar."""
+
+class _Row(ConstraintData):
+    """A row that heeds the time limit when the model is compiled, row by row."""
+
+    __slots__ = ()
+
+    def to_bounded_expression(self, evaluate_bounds: bool = False) -> Any:
+        stopping.pace()
+        return super().to_bounded_expression(evaluate_bounds)
+
+
+class _Family(pyo.ConstraintList):
+    """Rows of one name."""
+
+    _ComponentDataClass = _Row
+
 
 BOUND_KINDS = frozenset({Kind.OUTER, Kind.EXACT})
 
@@ -110,6 +129,7 @@ class Rows:
         self.model.component(name).activate()
 
     def _new(self, name: str, domain: Any, low: float | None, high: float | None) -> Any:
+        stopping.pace()
         columns = self.model.component(f"{name}.x")
         if columns is None:
             columns = pyo.VarList()
@@ -119,12 +139,13 @@ class Rows:
         return column
 
     def _row(self, name: str, relation: Any, kind: Kind) -> None:
+        stopping.pace()
         known = self.kinds.setdefault(name, kind)
         if known is not kind:
             raise ValueError(f"rows {name!r} are {known}, not {kind}")
         family = self.model.component(name)
         if family is None:
-            family = pyo.ConstraintList()
+            family = _Family()
             self.model.add_component(name, family)
         if isinstance(relation, bool):  # a relation of constants: nothing to decide
             if not relation:

@@ -15,14 +15,15 @@ sharpened where model and exact cost differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesign import evaluation, modes, window, workload
-from codesign.design import Schedule, Setting, Sizes
+from codesign import evaluation, modes, stopping, window, workload
+from codesign.design import Schedule, Setting
+from codesign.errors import StoppedError
 from codesign.planning import abort, bound, descent, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
-from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, sharpen
+from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE, Rows
@@ -66,7 +67,8 @@ def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Fo
     """
     for run in runs:
         lower_usd = _lower_usd(run, found, known, -math.inf)
-        solved = known.masters[run.setting, mixing.lightest(run.site)]
+        unsolved = Master(-math.inf, None, found.unproven)
+        solved = known.masters.get((run.setting, mixing.lightest(run.site)), unsolved)
         if with_bound and modes.decided(run.site):
             found.bound_usd = min(found.bound_usd, lower_usd)
         found.relaxation_feasible |= solved.start is not None
@@ -75,10 +77,15 @@ def search(runs: Sequence[Run], cuts: Sequence[Cut], with_bound: bool, found: Fo
         if known.mix is None:
             known.mix = _chosen(run, found)
         if known.mix is not None:
-            _day(run, cuts, known.mix, solved.start or {}, found)
+            try:
+                _day(run, cuts, known.mix, solved.start or {}, found)
+            except StoppedError as stopped:
+                found.unproven = Status(stopped.outcome.value)
     for run in runs:
         if with_bound and not modes.decided(run.site):
-            enough_usd = -math.inf if found.exact is None else found.cost_usd * (1.0 - run.gap)
+            enough_usd = (
+                -math.inf if found.exact is None else found.cost_usd - run.gap * abs(found.cost_usd)
+            )
             found.bound_usd = min(found.bound_usd, _lower_usd(run, found, known, enough_usd))
 
 
@@ -89,7 +96,11 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
         case = run.setting, site
         if case not in known.masters:
             until = enough if math.isfinite(enough) else found.cost_usd
-            known.masters[case] = _mastered(replace(run, site=site), until)
+            try:
+                known.masters[case] = _mastered(replace(run, site=site), until)
+            except StoppedError as stopped:
+                found.unproven = Status(stopped.outcome.value)
+                return -math.inf
         solved = known.masters[case]
         if solved.unproven is not None:
             found.unproven = solved.unproven
@@ -103,23 +114,39 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
 def _chosen(run: Run, found: Found) -> descent.Tried | None:
     def attempt(site: Site, below_usd: float, enough_usd: float) -> descent.Tried | None:
         best: descent.Tried | None = None
-        for weight in exchange.WEIGHTS:
-            schedule = exchange.schedule(site, weight)
-            if best is not None and (schedule == best.schedule or best.usd_per_year <= enough_usd):
-                continue
-            if math.isfinite(below_usd) and descent.window_usd(site, schedule) >= below_usd:
-                continue
-            need = _need(replace(run, site=site), schedule, found)
-            if need is None:
-                continue
-            usd = mixing.usd_per_mw(site) * need.loss_mw
-            if need.card is not None:
-                usd += descent.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
-            if best is None or usd < best.usd_per_year:
-                best = descent.Tried(site, schedule, need, usd)
+        try:
+            for tried in _tries(replace(run, site=site), found, below_usd):
+                if best is None or tried.usd_per_year < best.usd_per_year:
+                    best = tried
+                if best.usd_per_year <= enough_usd:
+                    break
+        except StoppedError as stopped:
+            found.unproven = Status(stopped.outcome.value)
+            if best is None:
+                raise
         return best
 
     return descent.chosen(run.site, attempt, run.gap)
+
+
+def _tries(run: Run, found: Found, below_usd: float) -> Iterator[descent.Tried]:
+    """Yield the schedule of each weight with the least storage that it needs."""
+    site, before = run.site, list[Schedule]()
+    for weight in exchange.WEIGHTS:
+        stopping.heed()
+        schedule = exchange.schedule(site, weight)
+        if schedule in before:
+            continue
+        before.append(schedule)
+        if math.isfinite(below_usd) and descent.window_usd(site, schedule) >= below_usd:
+            continue
+        need = _need(run, schedule, found)
+        if need is None:
+            continue
+        usd = mixing.usd_per_mw(site) * need.loss_mw
+        if need.card is not None:
+            usd += descent.storage_usd(site, need.card, need.power_mw, need.energy_mwh)
+        yield descent.Tried(site, schedule, need, usd)
 
 
 def _mastered(run: Run, enough_usd: float) -> Master:
@@ -237,16 +264,15 @@ def _day(run: Run, cuts: Sequence[Cut], mix: descent.Tried, start: Mapping[str, 
         if answer.values is None:
             return
         sizes = joint.read(model, answer)
-        exact = evaluation.evaluate(site, run.setting, sizes, schedule)
-        sizes = Sizes(evaluation.settled(exact, run.fixed))
-        exact = evaluation.evaluate(site, run.setting, sizes, schedule)
+        exact, sizes = settled(run, sizes, schedule)
         if found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE):
             found.needs = need.stops
-        miss = exact.cost_usd_per_year - answer.objective / OBJECTIVE
-        holds = not exact.broken and miss <= SHARP * run.gap * exact.cost_usd_per_year
+        miss_usd = exact.cost_usd_per_year - answer.objective / OBJECTIVE
+        holds = not exact.broken and miss_usd <= SHARP * run.gap * abs(exact.cost_usd_per_year)
         if holds or answer.status is not Status.OPTIMAL:
             return
-        sharpen(model, points, answer, sizes, exact)
+        if not sharpen(model, points, answer, sizes, exact):
+            return  # the curves are as sharp as they get: another round would be this one again
         start = answer.by_name
 
 
