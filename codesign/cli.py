@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from codesign import cli_bench, cli_cards, cli_designs, cli_report, cli_schedule
+from codesign.cli_output import guarded
 from codesign.cli_progress import interrupted_by_sigterm
 from codesign.errors import InputError, StoppedError
 
@@ -59,6 +60,11 @@ def version() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; no exception leaves it."""
+    with guarded():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         with interrupted_by_sigterm():
             code = app(
@@ -73,9 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return WRONG_INPUT
-    except BrokenPipeError:
-        sys.stdout = None  # whoever read the output has left: nothing to flush
-        return OK
     except OSError as error:
         if error.filename is None:
             return _internal()

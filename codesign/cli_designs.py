@@ -66,12 +66,12 @@ def solve(
             the_site, time_limit_s=_seconds(time_limit_s), sizes=sizes, log=log, stop=stop,
             progress=teller.plan, scenario_progress=teller.check, workers=cores(),
         )  # fmt: skip
+    _print(design, as_json)  # before it is saved: a full disk must not lose it
     if out is not None and design.plan.solved:
         folder.save(design, out)
         _say(f"saved in {out}")
     elif out is not None:
         _say("nothing is saved: there is no design")
-    _print(design, as_json)
     return _exit_code(design.outcome)
 
 
@@ -139,9 +139,9 @@ def check(
     _known_scenarios(design.site, scenario)
     with Teller(silent=log) as teller:
         checked = trying.check(tried, scenarios=scenario, log=log, progress=teller.check)
+    _print(checked, as_json)  # before it is saved
     if out is not None:
         checked.save(out)
-    _print(checked, as_json)
     return DONE if checked.check.holds else DOES_NOT_HOLD
 
 
@@ -203,11 +203,11 @@ def _seconds(time_limit_s: float | None) -> float:
 
 def _print(result: Design | Plan | Audit, as_json: bool) -> None:
     if not as_json:
-        print(result)
+        print(result, flush=True)
         return
     from codesign.answer import as_json as told
 
-    print(json.dumps(told(result), allow_nan=False))
+    print(json.dumps(told(result), allow_nan=False), flush=True)
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -6,7 +6,8 @@
     D/site/              the resolved site with its series and cards
 
 Floats are written by `repr`, which reads back exactly; NaN and infinity are neither written nor read. A kill
-at any moment leaves the old D, the new D, or D.old, which `recover` (called by every verb) puts back.
+at any moment leaves the older D, the new D, or D.old, which `recover` (called by every verb) puts back;
+`codesign.place` says how.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from codesign import place
 from codesign import site as sites
 from codesign.design import (
     Certificate,
@@ -50,25 +51,42 @@ KINDS = ("state", "control", "disturbance", "output")
 
 
 def save(design: Design, path: str | Path) -> Path:
-    """Write a design folder and swap it in; InputError where something else stands there."""
+    """Write a design folder and swap it in; InputError where something else stands there, or no room is."""
     target = Path(path).absolute()
     prepare(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh = place.fresh_of(target)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh.mkdir()
         _write(design, fresh)
-        _swap(fresh, target)
+        place.swap(fresh, target)
+    except OSError as error:
+        raise place.unusable(target, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 
 def prepare(path: str | Path) -> None:
-    """Restore what a kill left behind, then refuse a place that holds anything but an older design."""
+    """Put right what a kill left, refuse a place that holds anything else, prove that it takes a design."""
     target = Path(path).absolute()
-    recover(target)
+    try:
+        recover(target)
+        _refuse_others(target)
+    except OSError as error:
+        raise place.unusable(target, error) from None
+    place.prove(target)
+
+
+def recover(path: str | Path) -> bool:
+    """Put `D.old` back where a kill between the two renames of `save` left no D; return whether it did."""
+    return place.recover(Path(path).absolute(), holds_design)
+
+
+def _refuse_others(target: Path) -> None:
+    old = place.old_of(target)
+    if old.exists():
+        raise refused(old, "", "a folder", "nothing: the older design stands there for a moment")
     if not target.exists() and not target.is_symlink():
         return
     if not holds_design(target):
@@ -76,25 +94,6 @@ def prepare(path: str | Path) -> None:
     others = sorted({each.name for each in target.iterdir()} - set(CONTENT))
     if others:
         raise refused(target, "", ", ".join(others[:5]), "an older design of this tool and nothing beside it")
-    if _old(target).exists():
-        raise refused(_old(target), "", "a folder", "nothing: the older design stands there for a moment")
-
-
-def recover(path: str | Path) -> bool:
-    """Put `D.old` back where a kill between the two renames of `save` left no D; return whether it did."""
-    target = Path(path).absolute()
-    old = _old(target)
-    if target.parent.is_dir():
-        for stale in target.parent.glob(f"{target.name.replace('[', '[[]')}.new-*"):
-            if not _alive(stale.name.rpartition("-")[2]):
-                shutil.rmtree(stale, ignore_errors=True)
-    if not holds_design(old):
-        return False
-    if target.exists():
-        shutil.rmtree(old)
-        return False
-    old.rename(target)
-    return True
 
 
 def holds_design(path: Path) -> bool:
@@ -103,31 +102,6 @@ def holds_design(path: Path) -> bool:
         return bool(_json(path / "design.json").get("tool") == TOOL)
     except InputError:
         return False
-
-
-def _old(target: Path) -> Path:
-    return target.with_name(f"{target.name}.old")
-
-
-def _swap(fresh: Path, target: Path) -> None:
-    old = _old(target)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    if holds_design(old):
-        shutil.rmtree(old)
-
-
-def _alive(pid: str) -> bool:
-    if os.name == "nt":  # signal 0 is not a question there
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _write(design: Design, folder: Path) -> None:
@@ -194,7 +168,16 @@ def _rows(runs: Iterable[ScenarioResult]) -> Iterator[list[str]]:
 def load(path: str | Path) -> Design:
     """Read a design folder; InputError with every fault of its files."""
     folder = Path(path).absolute()
-    recover(folder)
+    try:
+        recover(folder)
+        with place.held(folder, exclusive=False):
+            return _load(folder)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise refused(folder, "", why, "a readable design folder") from None
+
+
+def _load(folder: Path) -> Design:
     if not folder.is_dir():
         raise refused(folder, "", "nothing", "a design folder")
     plan, claim = _json(folder / "design.json"), _json(folder / "certificate.json")
