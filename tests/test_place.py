@@ -1,4 +1,4 @@
-"""The place of a design: proven before work begins, saved while others read and write, put right after a kill."""
+"""The place of a design: proven before work begins, swapped while others read, put right after a kill."""
 
 from __future__ import annotations
 
