@@ -70,7 +70,7 @@ def evaluate(
     mechanical = (
         point.cdu_pump_kw + point.fws_pump_kw + rejection.power_kw + air.fan_power_kw + air.chiller_power_kw
     ) / 1e3
-    fast = _storage(site, sizes, schedule, load.leakage_mw + float(mechanical.max()))
+    fast = _storage(site, sizes, schedule, load.beside_jobs_mw + float(mechanical.max()))
     transformer = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = max(int(sizes["transformer"].count or 0), 1)
     secondary = load.it_mw + mechanical + fast.loss_mw
@@ -90,7 +90,7 @@ def evaluate(
         "air_chiller_kw": np.full(len(mva), air.coil_kw), "air_chiller_power_kw": air.chiller_power_kw,
         "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), fast.loss_mw),
         "transformer_loss_mw": loss, "poi_mw": secondary + loss,
-        "poi_peak_mw": fast.peak_mw + load.leakage_mw + mechanical + loss,
+        "poi_peak_mw": fast.peak_mw + load.beside_jobs_mw + mechanical + loss,
     })  # fmt: skip
     items, capex = costs(site, sizes, table)
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s

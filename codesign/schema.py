@@ -160,6 +160,14 @@ class Pod(Model):
     racks: Count
     """Racks of one pod."""
     rack: Text
+    unused: Literal["idle", "off"] = "idle"
+    """Racks that no job uses: on and idle, or switched off and shut off from the water."""
+    idle_pu: Share = 0.2
+    """Dynamic power of a rack without a job, per unit of nominal power.
+
+    E: one B300 draws 0.167 of its limit, initialised and empty (sinkers/gpu-power-lab 249b1c9); the rest of a
+    rack idles higher.
+    """
 
 
 class Phase(Model):

@@ -43,6 +43,7 @@ class ItLoad:
 
     dynamic_mw: float
     leakage_mw: float
+    idle_mw: float
     liquid_kw: float
     air_kw: float
     racks: int
@@ -54,6 +55,11 @@ class ItLoad:
     @property
     def it_mw(self) -> float:
         return self.dynamic_mw + self.leakage_mw
+
+    @property
+    def beside_jobs_mw(self) -> float:
+        """Power of the racks beside the jobs' dynamic power: leakage, and racks without a job."""
+        return self.leakage_mw + self.idle_mw
 
     @property
     def tcs_flow_l_per_min(self) -> float:
@@ -89,9 +95,11 @@ def it_load(site: Site, setting: Setting) -> ItLoad:
     flow = r.required_flow_l_per_min(peak, tcs_supply_c(setting))
     dynamic = leakage = liquid = air = 0.0
     racks = 0
-    for job in site.jobs.values():
-        n = job.count * job.racks
-        level = workload.mean_level(job, site)
+    idle = workload.idle_racks(site)
+    for n, level in (
+        *((job.count * job.racks, workload.mean_level(job, site)) for job in site.jobs.values()),
+        *((group.racks, group.level_pu) for group in idle),
+    ):
         junction = r.steady_junction_c(level, tcs_supply_c(setting), flow)
         dynamic += n * r.nominal_kw * level / 1e3
         leakage += n * r.leakage_kw(junction) / 1e3
@@ -99,7 +107,9 @@ def it_load(site: Site, setting: Setting) -> ItLoad:
         air += n * r.air_kw(level)
         racks += n
     return ItLoad(
-        dynamic_mw=dynamic, leakage_mw=leakage, liquid_kw=liquid, air_kw=air, racks=racks,
+        dynamic_mw=dynamic, leakage_mw=leakage,
+        idle_mw=sum(group.racks * r.nominal_kw * group.level_pu for group in idle) / 1e3,
+        liquid_kw=liquid, air_kw=air, racks=racks,
         rack_flow_l_per_min=flow, peak_level_pu=peak,
         peak_junction_c=r.steady_junction_c(peak, tcs_supply_c(setting), flow),
         peak_supply_limit_c=r.supply_max_c,

@@ -60,6 +60,21 @@ class Assignment:
 Schedule = tuple[Assignment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class IdleRacks:
+    """Racks of a group of pods that are on and that no job uses: their number, level and rack card."""
+
+    pod: str
+    racks: int
+    level_pu: float
+    rack: str
+
+    @property
+    def name(self) -> str:
+        """Name in the plant; no job copy has it, as names of pods begin with a letter."""
+        return f"idle_{self.pod}"
+
+
 def macro_steps(site: Site) -> int:
     """Return K, the steps of the macro period."""
     return round(site.clock.macro_s / site.clock.step_s)
@@ -136,6 +151,18 @@ def assignment(site: Site, job: str, copy: int, placement: Placement) -> Assignm
         jitter_s=spec.jitter_s, period_s=spec.period_s, offset_s=placement.offset_s,
         events=tuple((event.kind, placement.offset_s + slot) for event, slot in starts), pod=_pod(site, job),
     )  # fmt: skip
+
+
+def idle_racks(site: Site) -> tuple[IdleRacks, ...]:
+    """Return the racks without a job that draw their idle power, by group of pods."""
+    used = dict.fromkeys(site.pods, 0)
+    for name, job in site.jobs.items():
+        used[_pod(site, name)] += job.count * job.racks
+    return tuple(
+        IdleRacks(name, pod.count * pod.racks - used[name], pod.idle_pu, pod.rack)
+        for name, pod in site.pods.items()
+        if pod.unused == "idle" and pod.count * pod.racks > used[name]
+    )
 
 
 @lru_cache(maxsize=4096)

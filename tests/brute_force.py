@@ -136,12 +136,24 @@ class Hall:
         r = self.rack
         peak = max(level.max() for level in self.level.values())
         self.rack_flow = r["liquid_pu"] * r["nominal_kw"] * peak / (TCS * (r["return_target_c"] - self.tcs_c))
-        self.racks = sum(job["count"] * job["racks"] for job in self.site["jobs"].values())
+        loads = [
+            (job["count"] * job["racks"], self.wave(name, *self.places(name)[0]).mean())
+            for name, job in self.site["jobs"].items()
+        ]
+        first = next(iter(self.site["pods"]))
+        for pod, spec in self.site["pods"].items():
+            left = spec["count"] * spec["racks"] - sum(
+                job["count"] * job["racks"]
+                for job in self.site["jobs"].values()
+                if job.get("pod", first) == pod
+            )
+            if spec.get("unused", "idle") == "idle" and left:
+                loads.append((left, spec.get("idle_pu", 0.2)))
+        self.racks = sum(n for n, _ in loads)
         self.flow = self.racks * self.rack_flow
         self.dynamic = self.leak = self.liquid = self.air = 0.0
-        for name, job in self.site["jobs"].items():
-            mean = self.wave(name, *self.places(name)[0]).mean()
-            n, tj = job["count"] * job["racks"], self.junction(mean)
+        for n, mean in loads:
+            tj = self.junction(mean)
             leak = r["nominal_kw"] * r["gpu_pu"] * r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"])
             self.dynamic += n * r["nominal_kw"] * mean
             self.leak += n * leak

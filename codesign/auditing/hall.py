@@ -35,6 +35,7 @@ class Racks:
     count: int
     dynamic_mw: float
     leakage_mw: float
+    idle_mw: float
     liquid_kw: float
     air_kw: float
     flow_l_per_min: float
@@ -98,6 +99,8 @@ class Hall:
             f"{row.job}_{row.copy}": math.fsum(level) / len(level)
             for row, level in ((row, level_pu(site, row).tolist()) for row in plan.schedule)
         }
+        self.idle = unused(site)
+        self.mean_level |= {f"idle_{pod}": level for pod, (_, level) in self.idle.items()}
         self.density_pu = climate.air_density_pu(site)
         self.racks = self._racks()
 
@@ -109,6 +112,8 @@ class Hall:
             rack = catalogue.build(self.site, "rack", self.site.pods[row.pod].rack)
             rows.append((job.racks, rack, self.mean_level[f"{row.job}_{row.copy}"]))
             peak = max(peak, float(workload.profile(job, self.site).max()))
+        for pod, (racks, level) in self.idle.items():
+            rows.append((racks, catalogue.build(self.site, "rack", self.site.pods[pod].rack), level))
         flow = max(rack.required_flow_l_per_min(peak, self.supply_c) for _, rack, _ in rows)
         total = dict.fromkeys(("dynamic_mw", "leakage_mw", "liquid_kw", "air_kw"), 0.0)
         for racks, rack, mean in rows:
@@ -118,6 +123,11 @@ class Hall:
             total["liquid_kw"] += racks * rack.liquid_kw(mean, junction)
             total["air_kw"] += racks * rack.air_kw(mean)
         return Racks(
+            idle_mw=sum(
+                racks * level * float(catalogue.build(self.site, "rack", self.site.pods[pod].rack).nominal_kw)
+                for pod, (racks, level) in self.idle.items()
+            )
+            / 1e3,
             count=sum(racks for racks, _, _ in rows),
             flow_l_per_min=flow,
             peak_junction_c=max(rack.steady_junction_c(peak, self.supply_c, flow) for _, rack, _ in rows),
@@ -177,6 +187,15 @@ class Hall:
         if excess_k(0.0) >= 0.0:
             return 0.0
         return float(units * part.rating_mva * brentq(excess_k, 0.0, part.load_max_pu, xtol=1e-13))
+
+
+def unused(site: Site) -> dict[str, tuple[int, float]]:
+    """Return racks that are on and that no job uses, by pod: how many, and their level."""
+    first, left = next(iter(site.pods)), {name: pod.count * pod.racks for name, pod in site.pods.items()}
+    for job in site.jobs.values():
+        left[job.pod or first] -= job.count * job.racks
+    on = {name: pod for name, pod in site.pods.items() if pod.unused == "idle"}
+    return {name: (left[name], pod.idle_pu) for name, pod in on.items() if left[name] > 0}
 
 
 def outages(redundancy: str, unit: str) -> list[tuple[int, str]]:

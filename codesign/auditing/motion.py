@@ -56,6 +56,9 @@ def plant_of(hall: Hall) -> Plant:
             rack=catalogue.build(site, "rack", site.pods[row.pod].rack),
         )
         for row, number in workload.alike(hall.plan.schedule)
+    ) + tuple(
+        Group(name=f"idle_{pod}", racks=racks, rack=catalogue.build(site, "rack", site.pods[pod].rack))
+        for pod, (racks, _) in hall.idle.items()
     )
     storage = hall.storage or catalogue.build(site, "storage", site.equipment.storage.cards[0])
     return Plant(

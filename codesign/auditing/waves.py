@@ -209,7 +209,10 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
         place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
         ledger.same("storage_loss_mw", place, float(hours["storage_loss_mw"][h]), loss, "MW", POWER_MW)
         other = (
-            hall.racks.leakage_mw + float(hours["mechanical_mw"][h]) + float(hours["transformer_loss_mw"][h])
+            hall.racks.leakage_mw
+            + hall.racks.idle_mw
+            + float(hours["mechanical_mw"][h])
+            + float(hours["transformer_loss_mw"][h])
         )
         peak = highest_mw + other
         ledger.same("poi_peak_mw", place, float(hours["poi_peak_mw"][h]), peak, "MW", 1e-6)

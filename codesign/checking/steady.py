@@ -48,7 +48,8 @@ def start(site: Site, plan: Plan, hour: int | None = None) -> Start:
         {
             group(row.job, row.copy): workload.mean_level(site.jobs[row.job], site)
             for row, _ in workload.alike(plan.schedule)
-        },
+        }
+        | {idle.name: idle.level_pu for idle in workload.idle_racks(site)},
         float(table["dry_bulb_c"][hour]),
         p,
         tcs_flow_l_per_min=load.tcs_flow_l_per_min,
@@ -113,6 +114,9 @@ def plant(site: Site, plan: Plan) -> Plant:
             rack=catalogue.build(site, "rack", site.pods[row.pod].rack),
         )
         for row, number in workload.alike(plan.schedule)
+    ) + tuple(
+        Group(name=idle.name, racks=idle.racks, rack=catalogue.build(site, "rack", idle.rack))
+        for idle in workload.idle_racks(site)
     )
     return Plant(
         groups=groups,

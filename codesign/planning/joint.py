@@ -83,7 +83,7 @@ def _assembled(site: Site, setting: Setting, fixed: dict[str, Any], rows: Rows, 
     for h in hours:
         rows.exact("mechanical", 1e3 * mechanical[h] == path.power_kw[h] + breath.power_kw[h])
     mean_mw = [load.it_mw + m + fast.loss_mw for m in mechanical]
-    other_mw = [load.leakage_mw + m for m in mechanical]
+    other_mw = [load.beside_jobs_mw + m for m in mechanical]
     grid = electrical.plan(
         rows, site, mean_mw, other_mw, fast, mean_range_mw(site, load), fixed, points.loads
     )

@@ -174,12 +174,12 @@ def _leak_usd(sets: Sets, setting: Setting, plant: Site) -> float:
     own = steady.it_load(plant, setting)
     if most <= own.rack_flow_l_per_min:
         return 0.0
+    levels = [(job.count * job.racks, workload.mean_level(job, plant)) for job in plant.jobs.values()]
+    levels += [(group.racks, group.level_pu) for group in workload.idle_racks(plant)]
     least_mw = sum(
-        job.count * job.racks * rack.leakage_kw(
-            rack.steady_junction_c(workload.mean_level(job, plant), supply_c, most)
-        ) / 1e3
-        for job in plant.jobs.values()
-    )  # fmt: skip
+        racks * rack.leakage_kw(rack.steady_junction_c(level, supply_c, most)) / 1e3
+        for racks, level in levels
+    )
     return float(LEAK * sets.usd_per_mw * max(own.leakage_mw - least_mw, 0.0))
 
 
