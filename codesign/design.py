@@ -91,6 +91,17 @@ class Table(Mapping[str, "NDArray[Any]"]):
         return pd.DataFrame(dict(self._columns))
 
 
+DISPATCH_COLUMNS = ("time_s", "charge_mw", "discharge_mw", "soc_mwh")
+HOUR_COLUMNS = (
+    "date", "hour_of_day", "weight_h_per_year", "dry_bulb_c", "price_usd_per_mwh", "it_mw", "chillers_on",
+    "cycling_pu", "chiller_kw", "dry_cooler_kw", "fan_pu", "chiller_power_kw", "dry_cooler_power_kw",
+    "cdu_pump_kw", "fws_pump_kw", "fan_wall_pu", "fan_wall_power_kw", "air_chiller_kw",
+    "air_chiller_power_kw", "mechanical_mw", "storage_loss_mw", "transformer_loss_mw", "poi_mw",
+    "poi_peak_mw",
+)  # fmt: skip
+"""Columns that every plan's tables hold (`Plan` says what they mean); others may stand beside them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """One decision on equipment: `count` units of `card`, together `value` in `unit`."""

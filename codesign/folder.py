@@ -17,7 +17,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from io import StringIO
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import place
+from codesign import fitting, place
 from codesign import site as sites
 from codesign.design import (
     Certificate,
@@ -199,15 +199,14 @@ def _load(folder: Path) -> Design:
     orphans = [row for row in margins if row.scenario not in known]
     if orphans:
         raise refused(folder / "certificate.json", "margins", orphans[0].scenario, f"one of {sorted(known)}")
+    site = sites.load(folder / "site")
+    unfit = fitting.plan_faults(site, the_plan, str(folder / "design.json"))
+    unfit += fitting.run_faults(the_plan, results, str(folder / "certificate.json"))
+    if unfit:
+        raise InputError(unfit)
     static = tuple(row for row in margins if row.scenario == "static")
-    whole = Check(
-        static=static,
-        scenarios=results,
-        covered=the_check.covered,
-        not_covered=the_check.not_covered,
-        seconds=the_check.seconds,
-    )
-    return Design(site=sites.load(folder / "site"), plan=the_plan, check=whole, certificate=certificate)
+    whole = replace(the_check, static=static, scenarios=results)
+    return Design(site=site, plan=the_plan, check=whole, certificate=certificate)
 
 
 def _runs(
@@ -223,7 +222,7 @@ def _runs(
     for name in runs:
         if name not in tables or not isinstance(runs[name], dict):
             continue
-        own = [row for row in margins or () if row.scenario == name]
+        own = [row for row in margins or () if row is not None and row.scenario == name]
         time_s = tables[name]["time_s"].tolist()
         parts = {
             f"{kind}s": {

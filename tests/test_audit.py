@@ -206,7 +206,6 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "cards digest": (digest_changed("cards_digest"), "digest"),
     "stored site edited": (site_edited, "digest"),
     "scenario deleted": (scenario_deleted, "scenario"),
-    "rows of a scenario deleted": (rows_deleted, "design file"),
     "first sample + 1 K": (sample_warmer("state.tcs_supply_c", "chiller_trip", 0), "start"),
     "a sample + 1 K": (sample_warmer("state.fws_supply_c", "chiller_trip", 30), "trajectory"),
     "last sample + 1 K": (sample_warmer("state.pretrain_0.die_c", "cdu_pump_trip", -1), "trajectory"),
@@ -229,8 +228,14 @@ def test_a_tampered_design_is_refused(copy: Path, name: str) -> None:
 def test_nan_is_refused(copy: Path, name: str) -> None:
     text = (copy / name).read_text()
     (copy / name).write_text(re.sub(r"\d+\.\d+", "NaN", text, count=1))
-    verdict = codesign.audit(copy)
-    assert limits(verdict) == {"design file"}
+    with pytest.raises(InputError, match=re.escape(name)):
+        codesign.audit(copy)
+
+
+def test_missing_rows_are_refused(copy: Path) -> None:
+    rows_deleted(copy)
+    with pytest.raises(InputError, match=r"runs\.chiller_trip"):
+        codesign.audit(copy)
 
 
 def test_a_folder_without_a_design_is_wrong_input(tmp_path: Path) -> None:

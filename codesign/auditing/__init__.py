@@ -20,31 +20,19 @@ from pathlib import Path
 from codesign import folder, modes
 from codesign.auditing import hall, money, motion, paper, waves, year
 from codesign.auditing.ledger import Ledger
-from codesign.design import Audit, Breach, Design
-from codesign.errors import InputError
+from codesign.design import Audit, Design
 from codesign.site import Site
 
 
 def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
     """Judge a design, or a design folder, from the site alone and return every breach.
 
-    `site` takes the place of the one stored with the design. A folder without a design raises InputError; one
-    whose design cannot be read (NaN, missing rows) is refused, with its faults as breaches.
+    `site` takes the place of the one stored with the design. A folder whose design cannot be read (nothing
+    there, NaN, missing rows) raises InputError with every fault.
     """
     started = time.perf_counter()
     if not isinstance(design, Design):
-        path = Path(design)
-        folder.recover(path)
-        if not (path / "design.json").is_file():
-            folder.load(path)  # raises
-        try:
-            design = folder.load(path)
-        except InputError as error:
-            breaches = tuple(
-                Breach("design file", f"{f.file} {f.key}", str(f.value), f.expected) for f in error.faults
-            )
-            name = site.name if site else path.resolve().name
-            return Audit(site_name=name, breaches=breaches, seconds=time.perf_counter() - started)
+        design = folder.load(design)
     ledger = Ledger()
     site = design.site if site is None else site
     _judge(ledger, design, site)
