@@ -126,6 +126,14 @@ def override_faults(component: str, name: str, overrides: Mapping[str, Any], fil
         expected = _refusal(key, value, parameters.get(key, 0.0))
         if expected is not None:
             faults.append(Fault(file, place, value, expected, None))
+    if not faults:
+        try:
+            changed = {key: _plain(value) for key, value in overrides.items()}
+            COMPONENTS[component](**{**parameters, **changed})
+        except ValueError as error:
+            key, _, expected = str(error).partition(": ")
+            place, value = f'cards.{component}."{name}".{key}', overrides.get(key, parameters.get(key))
+            faults.append(Fault(file, place, value, expected, None))
     return faults
 
 

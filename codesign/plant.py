@@ -11,7 +11,7 @@ fixed point of `rates`, and heat_in_kw - heat_out_kw is the rate of stored_kj id
 node enters the next.
 
 symbol                  unit       meaning
-GROUP.level_pu          1          dynamic power of the racks of a group (a job's copy) over their nominal
+GROUP.level_pu          1          metered power of the racks of a group (a job's copy) over their nominal
                                    power
 tcs_flow_l_per_min      l/min      TCS flow of the hall with all CDUs running; the share of a stopped one is
                                    missing
@@ -167,7 +167,8 @@ class Plant:
         return sum(
             group.racks
             * (
-                tcs_kw_per_k(self._rack_flow_l_per_min(group, x, d, p)) * x[f"{group.name}.coolant_c"]
+                tcs_kw_per_k(self._rack_flow_l_per_min(group, x, d, p))
+                * group.rack.plates_out_c(x[f"{group.name}.coolant_c"], x["tcs_supply_c"])
                 + group.rack.beside_gpu_kw(d[f"{group.name}.level_pu"])
             )
             for group in self.groups
@@ -211,15 +212,18 @@ class Plant:
             "air_chiller_power_kw": self.air_chiller.power_kw(u["air_chiller_kw"], machines, water, ambient),
         }
 
-    def _it_kw(self, x: Values, d: Values) -> Value:
-        return sum(
-            group.racks * group.rack.it_kw(d[f"{group.name}.level_pu"], x[f"{group.name}.die_c"])
-            for group in self.groups
-        )
+    def _it_kw(self, x: Values, d: Values, p: Values) -> Value:
+        power: Value = 0.0
+        for group in self.groups:
+            at = self._of(group, x)
+            flow = self._rack_flow_l_per_min(group, x, d, p)
+            excess_k = group.rack.excess_k(at["plate_c"], at["coolant_c"], flow)
+            power = power + group.racks * group.rack.it_kw(d[f"{group.name}.level_pu"], excess_k)
+        return power
 
     def _poi(self, x: Values, u: Values, d: Values, p: Values) -> tuple[Value, Value]:
         """Power at the POI, MW, and load of one transformer, per unit."""
-        demand_kw = self._it_kw(x, d) + sum(self.powers_kw(x, u, d, p).values())
+        demand_kw = self._it_kw(x, d, p) + sum(self.powers_kw(x, u, d, p).values())
         secondary_mw = demand_kw / 1000 + u["charge_mw"] - u["discharge_mw"]
         mva, units = secondary_mw / self.power_factor, p["transformer_count"]
         loss_mw = self.transformer.loss_kw(mva, units) / 1000
@@ -304,7 +308,7 @@ class Plant:
     def outputs(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Value]:
         """What is read off the plant; heat_in_kw - heat_out_kw is the rate of stored_kj."""
         powers, (poi_mw, load_pu) = self.powers_kw(x, u, d, p), self._poi(x, u, d, p)
-        it_kw, dry_kw = self._it_kw(x, d), self._dry_cooler_kw(x, u, d, p)
+        it_kw, dry_kw = self._it_kw(x, d, p), self._dry_cooler_kw(x, u, d, p)
         chilled_kw = u["chiller_kw"] * d["chiller_available"]
         heating = ("cdu_pump_kw", "fws_pump_kw", "fan_wall_fan_kw")
         passed = self._high_passed(x, poi_mw)
@@ -364,10 +368,13 @@ class Plant:
         supply, cold_aisle_c = x["tcs_supply_c"], self._cold_aisle_c(x, u)
         for group in self.groups:
             flow = self._rack_flow_l_per_min(group, x, d, p)
-            excess = group.rack.limits(self._of(group, x), supply, flow)
+            level = d[f"{group.name}.level_pu"]
+            excess = group.rack.limits(self._of(group, x), supply, flow, level)
             limits[f"junction.{group.name}"] = Limit(excess["junction"], "k", 5.0, group.name)
             limits[f"tcs_supply.{group.name}"] = Limit(excess["tcs_supply"], "k", 5.0, group.name)
             limits[f"rack_flow.{group.name}"] = Limit(excess["rack_flow"], "l_per_min", 25.0, group.name)
+            runaway = Limit(excess["thermal_runaway"], "pu", 0.1, group.name)
+            limits[f"thermal_runaway.{group.name}"] = runaway
         racks = [group.rack for group in self.groups]
         air_max_c, return_max_c = min(r.air_max_c for r in racks), min(r.return_max_c for r in racks)
         power, energy = p["storage_power_mw"], p["storage_energy_mwh"]

@@ -17,7 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, checking, days, evaluation, modes, planning, stopping, window, workload, year
+from codesign import (
+    catalogue,
+    checking,
+    days,
+    evaluation,
+    modes,
+    planning,
+    steady,
+    stopping,
+    window,
+    workload,
+    year,
+)
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
@@ -324,7 +336,8 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         said.append(
             f"static limits, and so the bound, keep {window.FOLLOWS_PU:.1%} of the POI window for the losses "
             "and leakage that follow jobs and storage; transformers add "
-            f"{_marginal_loss_pu(site, plan):.2%} at the peak, leakage follows late"
+            f"{_marginal_loss_pu(site, plan):.2%} at the peak, "
+            f"the racks' leakage {_leakage_pu(site, plan):+.2%}"
         )
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said += sampled(site)
@@ -353,6 +366,14 @@ def _marginal_loss_pu(site: Site, plan: Plan) -> float:
     return (
         float(part.marginal_loss_pu(mva, int(plan.sizes["transformer"].count or 1))) / site.poi.power_factor
     )
+
+
+def _leakage_pu(site: Site, plan: Plan) -> float:
+    """Return what the racks' leakage adds to a change of their metered power."""
+    if plan.setting is None:
+        raise ValueError("a plan without a setting has no racks at work")
+    load = steady.it_load(modes.as_run(site, plan.schedule)[0], plan.setting)
+    return load.leakage_mw / load.dynamic_mw
 
 
 def _ripple_loss_usd(site: Site, plan: Plan) -> float:

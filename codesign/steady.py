@@ -23,7 +23,7 @@ import numpy as np
 
 from codesign import catalogue, climate, workload
 from codesign.components.cdu import CDU
-from codesign.components.rack import Rack
+from codesign.components.rack import GAIN_MAX, Rack
 from codesign.design import Margin, Setting, Size
 from codesign.site import Site
 from codesign.sizing import card_of
@@ -50,6 +50,7 @@ class ItLoad:
     rack_flow_l_per_min: float
     peak_level_pu: float
     peak_junction_c: float
+    peak_gain_pu: float
     peak_supply_limit_c: float
 
     @property
@@ -100,10 +101,10 @@ def it_load(site: Site, setting: Setting) -> ItLoad:
         *((job.count * job.racks, workload.mean_level(job, site)) for job in site.jobs.values()),
         *((group.racks, group.level_pu) for group in idle),
     ):
-        junction = r.steady_junction_c(level, tcs_supply_c(setting), flow)
+        excess = r.steady_excess_k(level, tcs_supply_c(setting), flow)
         dynamic += n * r.nominal_kw * level / 1e3
-        leakage += n * r.leakage_kw(junction) / 1e3
-        liquid += n * r.liquid_kw(level, junction)
+        leakage += n * r.leakage_kw(level, excess) / 1e3
+        liquid += n * r.liquid_kw(level, excess)
         air += n * r.air_kw(level)
         racks += n
     return ItLoad(
@@ -112,6 +113,7 @@ def it_load(site: Site, setting: Setting) -> ItLoad:
         liquid_kw=liquid, air_kw=air, racks=racks,
         rack_flow_l_per_min=flow, peak_level_pu=peak,
         peak_junction_c=r.steady_junction_c(peak, tcs_supply_c(setting), flow),
+        peak_gain_pu=r.gain_pu(peak, flow),
         peak_supply_limit_c=r.supply_max_c,
     )  # fmt: skip
 
@@ -422,6 +424,7 @@ def _rack_margins(site: Site, setting: Setting) -> list[Margin]:
     load, r = it_load(site, setting), rack(site)
     return [
         _static("junction", "rack", r.junction_max_c - load.peak_junction_c, "k"),
+        _static("thermal_runaway", "rack", GAIN_MAX - load.peak_gain_pu, "pu"),
         _static("tcs_supply", "rack", r.supply_max_c - tcs_supply_c(setting), "k"),
         _static("rack_flow", "rack", r.flow_max_l_per_min - load.rack_flow_l_per_min, "l_per_min"),
     ]

@@ -153,8 +153,8 @@ class Hall:
         self.flow = self.racks * self.rack_flow
         self.dynamic = self.leak = self.liquid = self.air = 0.0
         for n, mean in loads:
-            tj = self.junction(mean)
-            leak = r["nominal_kw"] * r["gpu_pu"] * r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"])
+            beyond = self.junction(mean) - self.metered(mean)
+            leak = r["nominal_kw"] * r["gpu_pu"] * mean * r["leakage_pu_per_k"] * beyond
             self.dynamic += n * r["nominal_kw"] * mean
             self.leak += n * leak
             self.liquid += n * (r["liquid_pu"] * r["nominal_kw"] * mean + leak)
@@ -165,24 +165,32 @@ class Hall:
             and self.rack_flow <= r["flow_max_l_per_min"]
         )
 
+    def resistance(self, flow: float) -> float:
+        """Die to supply of one GPU at a flow of the rack; the plate's coolant is at its mean [K/W]."""
+        r = self.rack
+        conv = (
+            r["plate_coolant_k_per_w"]
+            * floored(flow / (r["gpus"] * r["plate_flow_l_per_min"])) ** -r["flow_exponent"]
+        )
+        half_rise = 1 / (2 * 1000 * TCS * flow / r["gpus"])
+        return float(r["die_lid_k_per_w"] + r["lid_plate_k_per_w"] + conv + half_rise)
+
+    def metered(self, level: float) -> float:
+        """Junction at which a profile's level is metered."""
+        r = self.rack
+        rated = 1000 * r["nominal_kw"] * r["gpu_pu"] / r["gpus"]
+        rise = self.resistance(r["gpus"] * r["plate_flow_l_per_min"]) * rated * (1 - level)
+        return float(r["leakage_reference_c"] - rise)
+
     def junction(self, level: float) -> float:
         r = self.rack
         rated = 1000 * r["nominal_kw"] * r["gpu_pu"] / r["gpus"]
-        conv = (
-            r["plate_coolant_k_per_w"]
-            * floored(self.rack_flow / (r["gpus"] * r["plate_flow_l_per_min"])) ** -r["flow_exponent"]
-        )
-        total = (
-            r["die_lid_k_per_w"]
-            + r["lid_plate_k_per_w"]
-            + conv
-            + 1 / (1000 * TCS * self.rack_flow / r["gpus"])
-        )
+        total = self.resistance(self.rack_flow)
 
         def miss(tj: float) -> float:
             return (
                 self.tcs_c
-                + total * rated * (level + r["leakage_pu_per_k"] * (tj - r["leakage_reference_c"]))
+                + total * rated * level * (1 + r["leakage_pu_per_k"] * (tj - self.metered(level)))
                 - tj
             )
 

@@ -178,7 +178,7 @@ def test_the_least_of_a_span_draws_no_more_than_any_of_it_copy_by_copy(seed: int
     site = codesign.load(HALL).with_(
         {"jobs.tune.count": draw.randint(1, 4), "jobs.tune.modes": ["baseline", "cap_0.95", "floor_0.93"]}
     )
-    sets = mixing.Sets(site)
+    sets = mixing.Sets(site, Setting(34.0, 4.0))
     counts = sets.all["tune"]
     first = draw.randrange(len(counts))
     span = (first, draw.randrange(first, len(counts)))
@@ -344,7 +344,8 @@ def test_the_joint_model_refuses_more_mixes_than_it_can_try() -> None:
 def test_the_leak_of_a_smaller_flow_is_taken_off_the_bound() -> None:
     """Where caps lower the flow, the racks that no cap reaches leak more."""
     site = random_site(1).with_({**ANYWHERE, "jobs.pretrain.modes": ["baseline", "cap_0.6"]})
-    sets, setting = mixing.Sets(site), Setting(34.0, 4.0)
+    setting = Setting(34.0, 4.0)
+    sets = mixing.Sets(site, setting)
     lightest = mixing.lightest(site)
     heaviest = sets.running({name: each[-1] for name, each in sets.all.items()})
     assert mixing._leak_usd(sets, setting, heaviest) == 0.0

@@ -19,6 +19,7 @@ from codesign import catalogue, climate, workload
 from codesign.auditing.ledger import RELATIVE, Ledger
 from codesign.auditing.levels import level_pu
 from codesign.components.base import WATER_KJ_PER_KG_K
+from codesign.components.rack import GAIN_MAX
 from codesign.design import Plan
 from codesign.site import Site
 
@@ -41,6 +42,7 @@ class Racks:
     flow_l_per_min: float
     peak_junction_c: float
     junction_max_c: float
+    peak_gain_pu: float
     supply_max_c: float
     flow_max_l_per_min: float
 
@@ -117,10 +119,10 @@ class Hall:
         flow = max(rack.required_flow_l_per_min(peak, self.supply_c) for _, rack, _ in rows)
         total = dict.fromkeys(("dynamic_mw", "leakage_mw", "liquid_kw", "air_kw"), 0.0)
         for racks, rack, mean in rows:
-            junction = rack.steady_junction_c(mean, self.supply_c, flow)
+            excess = rack.steady_excess_k(mean, self.supply_c, flow)
             total["dynamic_mw"] += racks * rack.nominal_kw * mean / 1e3
-            total["leakage_mw"] += racks * rack.leakage_kw(junction) / 1e3
-            total["liquid_kw"] += racks * rack.liquid_kw(mean, junction)
+            total["leakage_mw"] += racks * rack.leakage_kw(mean, excess) / 1e3
+            total["liquid_kw"] += racks * rack.liquid_kw(mean, excess)
             total["air_kw"] += racks * rack.air_kw(mean)
         return Racks(
             idle_mw=sum(
@@ -131,6 +133,14 @@ class Hall:
             count=sum(racks for racks, _, _ in rows),
             flow_l_per_min=flow,
             peak_junction_c=max(rack.steady_junction_c(peak, self.supply_c, flow) for _, rack, _ in rows),
+            peak_gain_pu=max(
+                rack.leakage_pu_per_k
+                * rack.rated_w
+                * peak
+                * (rack.steady_junction_c(peak, self.supply_c, flow) - self.supply_c)
+                / rack.steady_gpu_w(peak, self.supply_c, flow)
+                for _, rack, _ in rows
+            ),
             junction_max_c=min(rack.junction_max_c for _, rack, _ in rows),
             supply_max_c=min(rack.supply_max_c for _, rack, _ in rows),
             flow_max_l_per_min=min(rack.flow_max_l_per_min for _, rack, _ in rows),
@@ -222,6 +232,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
 def _racks(ledger: Ledger, hall: Hall) -> None:
     racks = hall.racks
     ledger.most("junction", "rack", racks.peak_junction_c, racks.junction_max_c, "degC")
+    ledger.most("thermal_runaway", "rack", racks.peak_gain_pu, GAIN_MAX, "1", 1e-5)
     ledger.most("tcs_supply", "rack", hall.supply_c, racks.supply_max_c, "degC")
     ledger.most("rack_flow", "rack", racks.flow_l_per_min, racks.flow_max_l_per_min, "l/min")
 

@@ -4,16 +4,18 @@ Load only adds.  Take a design that holds for a mix M, and a mix P in which no c
 same sizes hold for P, with a contract smaller by the difference of the IT power, and every hour draws less by
 at least that much.  With V the least annual cost without lost work, L the mean IT power,
 
-    V(M) >= V(P) + E (L(M) - L(P)),   E = energy, demand and contract of one MW all year,
+    V(M) >= V(P) + s E (L(M) - L(P)),   E = energy, demand and contract of one MW all year,
 
 an hour of negative price counting NEGATIVE times in E, since cooling and losses fall with the load as well.
 So the mean-field master of P, the lightest copies of a set of mixes, bounds the set:
 
-    V(P) + min over M in the set of E (L(M) - L(P)) + lost work of M,
+    V(P) + min over M in the set of s E (L(M) - L(P)) + lost work of M,
 
 a sum over jobs, each at its best.  Sets are halved where that sum leaves the lightest (`bounded`).  Flow
 follows the highest level in use, so a rack of P may leak more than in M, at a smaller flow: twice E times the
-difference is taken off.  Locks enter a bound by their lost work alone.
+difference is taken off.  L is power as metered; a rack that is cooled better draws less than that of one more
+MW, by the least slope s <= 1 of the steady racks over their level.  Locks enter a bound by their lost work
+alone.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from codesign.site import Site
 
 NEGATIVE = 1.5
 LEAK = 2.0
+SLOPE_STEP = 1e-3
 MOST_MASTERS = 16
 """Masters solved a setting, beyond the first, to raise its bound."""
 COMPOSITIONS = 20_000
@@ -85,7 +88,7 @@ Counts = tuple[int, ...]
 class Sets:
     """The mixes of a site as spans of each job's distributions over its modes, ordered by mean power."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, setting: Setting) -> None:
         self.site, self.usd_per_mw = site, usd_per_mw(site)
         self.modes = {name: _by_load(site, name) for name in site.jobs}
         self.mw = {name: [copy_mw(site, name, w.mode) for w in each] for name, each in self.modes.items()}
@@ -97,12 +100,16 @@ class Sets:
             name: sorted(_shared(len(each), site.jobs[name].count), key=lambda c: self.load_mw(name, c))
             for name, each in self.modes.items()
         }
+        heaviest = self.running({name: each[-1] for name, each in self.all.items()})
+        most = steady.it_load(heaviest, setting)
+        self.most_l_per_min, slope = most.rack_flow_l_per_min, _least_slope(site, setting, most)
+        self.usd_per_mw *= slope if self.usd_per_mw > 0.0 else 1.0
 
     def load_mw(self, name: str, counts: Counts) -> float:
         return sum(n * mw for n, mw in zip(counts, self.mw[name], strict=True))
 
     def usd(self, name: str, counts: Counts) -> float:
-        """E times mean power, and lost work."""
+        """s E times mean power, and lost work."""
         lost = sum(n * usd for n, usd in zip(counts, self.lost[name], strict=True))
         return self.usd_per_mw * self.load_mw(name, counts) + lost
 
@@ -136,7 +143,7 @@ def bounded(
     `master_usd(running site, enough)` gives the master's bound with that site's own lost work; it may stop
     once it has proven `enough`.
     """
-    sets = Sets(site)
+    sets = Sets(site, setting)
     whole: Spans = tuple((name, (0, len(each) - 1)) for name, each in sets.all.items())
     heap = [(_span_usd(sets, setting, whole, master_usd, enough_usd), 0, whole)]
     for number in itertools.count(1):
@@ -169,18 +176,33 @@ def _span_usd(
 def _leak_usd(sets: Sets, setting: Setting, plant: Site) -> float:
     """What the racks of a plant may leak more than at the flow of any other mix, priced."""
     rack, supply_c = steady.rack(sets.site), steady.tcs_supply_c(setting)
-    heaviest = sets.running({name: each[-1] for name, each in sets.all.items()})
-    most = steady.it_load(heaviest, setting).rack_flow_l_per_min
+    most = sets.most_l_per_min
     own = steady.it_load(plant, setting)
     if most <= own.rack_flow_l_per_min:
         return 0.0
     levels = [(job.count * job.racks, workload.mean_level(job, plant)) for job in plant.jobs.values()]
     levels += [(group.racks, group.level_pu) for group in workload.idle_racks(plant)]
     least_mw = sum(
-        racks * rack.leakage_kw(rack.steady_junction_c(level, supply_c, most)) / 1e3
+        racks * rack.leakage_kw(level, rack.steady_excess_k(level, supply_c, most)) / 1e3
         for racks, level in levels
     )
     return float(LEAK * sets.usd_per_mw * max(own.leakage_mw - least_mw, 0.0))
+
+
+def _least_slope(site: Site, setting: Setting, most: steady.ItLoad) -> float:
+    """Return the least rise of a rack's steady power over the metered one, at most 1.
+
+    The power of a GPU is w (A - B w)/(1 - C w) in its metered watts w: its slope is monotone in w and rises
+    with C, so it is least at rest or at the highest level, at the largest flow.
+    """
+    rack, supply_c = steady.rack(site), steady.tcs_supply_c(setting)
+
+    def kw(level: float) -> float:
+        excess = rack.steady_excess_k(level, supply_c, most.rack_flow_l_per_min)
+        return float(rack.it_kw(level, excess)) / rack.nominal_kw
+
+    ends = (0.0, most.peak_level_pu)
+    return min(1.0, *((kw(end + SLOPE_STEP) - kw(end - SLOPE_STEP)) / (2 * SLOPE_STEP) for end in ends))
 
 
 def _halves(sets: Sets, spans: Spans) -> list[Spans]:
