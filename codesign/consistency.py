@@ -19,6 +19,7 @@ from codesign import packing, resolution
 from codesign.errors import Fault, InputError, nearest
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
+from codesign.poi import NO_RULE
 from codesign.schema import Equipment, Job, Pod, Sections
 
 MAX_STEPS = 1_000_000
@@ -102,6 +103,13 @@ def _clock(site: Any, _: Tables) -> Found:
         yield _fault("clock.macro_s", clock.macro_s, f"at most {MAX_STEPS} steps of {clock.step_s:g} s")
     if 24 % clock.hour_step_h:
         yield _fault("clock.hour_step_h", clock.hour_step_h, "a divisor of 24 [h]")
+
+
+def _window(site: Any, _: Tables) -> Found:
+    """A window shorter than a step holds no change of power that the clock knows."""
+    if site.poi.rule != NO_RULE and not site.clock.step_s <= site.poi.window_s * (1 + 1e-9):
+        expected = f"at most poi.window_s = {site.poi.window_s:g} [s]"
+        yield _fault("clock.step_s", site.clock.step_s, expected)
 
 
 def _metering(site: Any, _: Tables) -> Found:
@@ -365,6 +373,7 @@ def _storage(site: Any, _: Tables) -> Found:
 
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock",), _clock),
+    (("clock", "poi"), _window),
     (("clock", "energy"), _metering),
     (("clock", "jobs"), _jobs_on_clock),
     (("whole_pods",), _one_rack),

@@ -105,7 +105,8 @@ def evaluate(
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, table, fast),
     )
-    if one_away and site.poi.one_job_absent and fast.window_mw <= window.room_mw(site) + RESIDUE:
+    holds = window.applies(site) and fast.window_mw <= window.room_mw(site) + RESIDUE
+    if one_away and site.poi.one_job_absent and holds:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
@@ -280,9 +281,12 @@ def _electrical_margins(
         rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
     step, job = smoothing.abort_step_mw(site)
     covered = sizes["storage_power"].value + window.room_mw(site)
-    rows.append(Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"))
+    if window.applies(site):
+        rows += [
+            Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"),
+            Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
+        ]
     rows += [
-        Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
         Margin("interconnection", "static", "poi", 0.0,
                site.poi.interconnection_limit_mw - float(hours["poi_peak_mw"].max()), "mw", "static"),
         steady.worst("contract", "poi", contract - hours["poi_mw"], "mw", hours),

@@ -2,6 +2,7 @@
 
 ercot_2026_draft   a large load may change by at most 10 MW within any 5 s, judged on power above 0.1 Hz up to
                    55 Hz, first-order filter; a draft, so the certificate says so
+none               no rule on changes of power, as for a site that names none: a window of no length
 """
 
 from __future__ import annotations
@@ -10,23 +11,31 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+NO_RULE = "none"
 RULES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "ercot_2026_draft": MappingProxyType(
             {"window_mw": 10.0, "window_s": 5.0, "band_hz": (0.1, 55.0), "filter_order": 1}
-        )
+        ),
+        NO_RULE: MappingProxyType(
+            {
+                "allocated_share": 1.0, "window_mw": 1e4, "window_s": 0.0, "band_hz": (0.1, 55.0),
+                "filter_order": 1,
+            }
+        ),
     }
 )
 
 
 def resolved(poi: Any) -> Any:
-    """Return the table with the numbers of its rule where it states none.
+    """Return the table with the numbers of its rule where it states none; with no rule named: of none.
 
     An unknown rule is a fault of its own; the first rule's numbers then keep it from causing others.
     """
     if not isinstance(poi, dict):
         return poi
-    rule = poi.get("rule")
+    poi = {"rule": NO_RULE, **poi}
+    rule = poi["rule"]
     known = rule if isinstance(rule, str) and rule in RULES else next(iter(RULES))
     return {**RULES[known], **poi}
 

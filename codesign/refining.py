@@ -324,7 +324,8 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
     held = {(modes.asked_name(name), job.jitter_s) for name, job in site.jobs.items() if job.locked}
     gates = [f"{name} to {late_s:g} s" for name, late_s in sorted(held)]
     free = sorted({modes.asked_name(name) for name, job in site.jobs.items() if not job.locked})
-    said = [f"POI rule {site.poi.rule} is a draft; its high-pass is of order {site.poi.filter_order}"]
+    rule = f"POI rule {site.poi.rule} is a draft; its high-pass is of order {site.poi.filter_order}"
+    said = [rule] if window.applies(site) else []
     if gates:
         said.append(f"start gates hold {', '.join(gates)}; later starts are not looked at")
     if free:
@@ -332,7 +333,7 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
         events = "those planned events that meet once a year" if once else "their planned events"
         said.append(f"unlocked ({', '.join(free)}): iterations at every alignment, and {events}, are held")
     said.append("scenarios run at the planned phases; jitter and alignments are in the static limits alone")
-    if plan.solved:
+    if plan.solved and window.applies(site):
         said.append(
             f"static limits, and so the bound, keep {window.FOLLOWS_PU:.1%} of the POI window for the losses "
             "and leakage that follow jobs and storage; transformers add "

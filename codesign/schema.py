@@ -34,7 +34,7 @@ from codesign.fields import (
     kind,
     refusal,
 )  # fmt: skip
-from codesign.poi import RULES, resolved
+from codesign.poi import NO_RULE, RULES, resolved
 
 SCHEMA_VERSION = 1
 MODE = re.compile(r"^(?:baseline|(floor|cap)_(0\.[0-9]{1,4}|1(?:\.0)?))$")
@@ -134,7 +134,7 @@ class Poi(Model):
     power_factor: Annotated[float, In(0.5, 1)] = 1.0
     filter_order: Annotated[int, In(1, 4)]
     band_hz: tuple[Annotated[float, In(0.001, 1e4)], Annotated[float, In(0.001, 1e4)]]
-    window_s: Annotated[float, In(0, 3600, above=True)]
+    window_s: Annotated[float, In(0, 3600)]
     window_mw: Annotated[float, In(0, 1e4, above=True)]
     unlocked_alignment: Literal["once_a_year", "any"] = "once_a_year"
     """Which planned events of unlocked jobs coincide in the window rule: those expected to, or all."""
@@ -150,6 +150,11 @@ class Poi(Model):
     def _band(self) -> Self:
         if self.band_hz[0] >= self.band_hz[1]:
             raise refusal("band_hz from low to high", "band_hz")
+        if self.rule != NO_RULE and not self.window_s:
+            raise refusal(f'a number above 0, or rule = "{NO_RULE}"', "window_s")
+        stated = {key: getattr(self, key) for key in RULES[NO_RULE] if key != "allocated_share"}
+        if self.rule == NO_RULE and stated != {key: RULES[NO_RULE][key] for key in stated}:
+            raise refusal("a rule, where a window or a filter is stated", "rule")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesign import modes, resolution, workload
+from codesign import modes, resolution, window, workload
 from codesign.site import Site
 
 HOURS_A_YEAR = 8760
@@ -20,6 +20,7 @@ def never_covered(site: Site) -> tuple[str, ...]:
         _fast(site),
         "losses of UPS, rectifiers and distribution below the transformers: in no power, cost or PUE",
         "air flow within the rack, server fans and recirculation: the air side ends at the cold aisle",
+        *_no_rule(site),
         *_alone(site),
         *_hours(site),
     )
@@ -35,6 +36,11 @@ def _fast(site: Site) -> str:
         f"load changes above {workload.not_resolved_hz(site):.3g} Hz ({', '.join(why)}): not resolved, "
         "so no sub-second swing, resonance or sub-synchronous oscillation"
     )
+
+
+def _no_rule(site: Site) -> tuple[str, ...]:
+    said = "changes of power at the POI: the site names no rule; contract and interconnection limit alone"
+    return () if window.applies(site) else (said,)
 
 
 def _alone(site: Site) -> tuple[str, ...]:

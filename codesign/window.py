@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
+from codesign.poi import NO_RULE
 from codesign.site import Site
 
 Array = NDArray[np.float64]
@@ -28,6 +29,11 @@ Losses add twice the load loss per unit of rating, times the load (`marginal_los
 metered: within 0.5 % from 36 to 40 degC of supply, +1.4 % at 45. Grade E; the scenarios integrate both, and a
 certificate says what each of them adds.
 """
+
+
+def applies(site: Site) -> bool:
+    """Whether the site has a rule on changes of power."""
+    return bool(site.poi.rule != NO_RULE)
 
 
 def high_pass_coefficient(site: Site) -> float:

@@ -279,7 +279,8 @@ def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: Scenario
     _heat(ledger, plant, (dense, u, d), p, run)
     _outputs(ledger, plant, p, run)
     found = _margins(plant, (dense, u, d), p, run, step_s)
-    found["poi_window"] = _window(hall, run, step_s)
+    if hall.site.poi.window_s:
+        found["poi_window"] = _window(hall, run, step_s)
     _compare(ledger, run, found)
 
 

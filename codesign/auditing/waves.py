@@ -70,8 +70,9 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     if nets is None:
         return
     limit = window.room_mw(site)
-    ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
-    _abort(ledger, hall, limit)
+    if site.poi.window_s:
+        ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
+        _abort(ledger, hall, limit)
     _one_away(ledger, hall, limit)
     ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
     if claims:
@@ -81,7 +82,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
 
 def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
     """With any one copy away, the recorded shares of the storage are possible and keep the window rule."""
-    if not hall.site.poi.one_job_absent:
+    if not hall.site.poi.one_job_absent or not hall.site.poi.window_s:
         return
     for row, rest in hall.plan.schedule.one_away():
         if not row.locked:

@@ -76,7 +76,7 @@ def tracked(stack: Stack) -> list[str]:
 
 
 def range_rule(site: Site) -> RangeRule:
-    """Return the site's window rule at the POI."""
+    """Return the site's window rule at the POI; without one its window holds no step."""
     return RangeRule(
         name="poi_window", place="poi", output="poi_mw", unit="mw", limit=window.limit_mw(site),
         window_s=site.poi.window_s, high_pass_hz=site.poi.band_hz[0],
@@ -91,12 +91,14 @@ def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run
     outputs = stack.evaluate(stack.output, states, u[rows], d[rows], begin.p)
     samples = outputs[:-1, stack.outputs.index(rule.output)]
     rows_of_limits = margins.integrated(stack, line.id, line.step_s, record.intervals, u, d, begin.p)
+    looks = rule.lags(line.step_s) >= 1
+    waveform = (margins.waveform(rule, line.id, line.step_s, samples),) if looks else ()
     return ScenarioResult(
         id=line.id, hour=begin.hour, status=record.status,
         time_s=tuple(float(k * line.step_s) for k in range(len(states))),
         states=_table(stack.states, states), controls=_table(stack.controls, u[rows]),
         disturbances=_table(stack.disturbances, d[rows]), outputs=_table(stack.outputs, outputs),
-        margins=(*rows_of_limits, margins.waveform(rule, line.id, line.step_s, samples)),
+        margins=(*rows_of_limits, *waveform),
         out_of_range=_held(stack, states, d[rows]),
         energy_residual_pu=margins.energy_residual_pu(stack, record.intervals, u, d, begin.p),
         failed_solves=sum(move.kind == "held" for move in record.moves),

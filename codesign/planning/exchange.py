@@ -44,7 +44,7 @@ def schedule(site: Site, weight: float = WEIGHTS[0]) -> Schedule:
     """Return the best schedule found; unlocked jobs stand anywhere."""
     moves = {name: _moves(site, name) for name in site.jobs}
     copies = [(name, copy) for name, job in site.jobs.items() if job.locked for copy in range(job.count)]
-    steps, lags = workload.macro_steps(site), window.steps(site)
+    steps, lags = workload.macro_steps(site), _lags(site)
     base = np.zeros((2, lags, steps))
     for name, job in site.jobs.items():
         if not job.locked:
@@ -74,10 +74,15 @@ def schedule(site: Site, weight: float = WEIGHTS[0]) -> Schedule:
     return Schedule(assignments)
 
 
+def _lags(site: Site) -> int:
+    """Return how many lags are looked at: those within the rule's window, one where there is no rule."""
+    return max(window.steps(site), 1)
+
+
 def _moves(site: Site, name: str) -> Moves:
     job = site.jobs[name]
     places = workload.placements(site, name) if job.locked else workload.placements(site, name)[:1]
-    lags = window.steps(site)
+    lags = _lags(site)
     late = streams.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
     each = []
     for place in places:

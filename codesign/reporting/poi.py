@@ -104,6 +104,8 @@ def _both(design: Design, before: Array, after: Array) -> list[Any]:
 
 def _window(design: Design, of: Load) -> str:
     site, allowed = design.site, window.room_mw(design.site)
+    if not window.applies(site):
+        return ""
     lags = window.steps(site)
     before, after = (
         rolling_mw(window.high_pass_periodic(power, site), lags, periodic=True)
@@ -151,8 +153,8 @@ def _spectrum(design: Design, of: Load) -> str:
         trace = line(x, y, name, colour, width=width)
         trace.update(hovertemplate=f"%{{x:.4g}} Hz: %{{y:.4g}} MW<extra>{name}</extra>")
         traces.append(trace)
-    shapes = [_edge(low)]
-    notes = [_said(low, "rule's band from here", "left")]
+    shapes = [_edge(low)] if window.applies(site) else []
+    notes = [_said(low, "rule's band from here", "left")] if window.applies(site) else []
     if unresolved < nyquist:
         shapes.insert(0, _shade(unresolved, nyquist))
         notes.append(_said(unresolved, "not resolved", "left", below=True))
@@ -161,21 +163,20 @@ def _spectrum(design: Design, of: Load) -> str:
         layout={"shapes": shapes, "annotations": notes, "xaxis.range": [0.0, nyquist * 1.01],
                 "yaxis.rangemode": "tozero", "hovermode": "closest"},
     )  # fmt: skip
-    return placed(
-        made, "Spectrum", _resolution(site.clock.macro_s, nyquist, unresolved, low, high), kind="all"
-    )
+    band = (low, high) if window.applies(site) else None
+    return placed(made, "Spectrum", _resolution(site.clock.macro_s, nyquist, unresolved, band), kind="all")
 
 
-def _resolution(macro_s: float, nyquist: float, unresolved: float, low: float, high: float) -> str:
-    told = (
-        f"Lines every {number(1.0 / macro_s)} Hz up to {number(nyquist)} Hz, the clock's Nyquist frequency; "
-        f"the rule's band is {number(low)}{DASH}{number(high)} Hz. "
+def _resolution(macro_s: float, nyquist: float, unresolved: float, band: tuple[float, float] | None) -> str:
+    told = f"Lines every {number(1.0 / macro_s)} Hz up to {number(nyquist)} Hz, the clock's Nyquist frequency"
+    told += "; " + (
+        "no rule. " if band is None else f"the rule's band is {number(band[0])}{DASH}{number(band[1])} Hz. "
     )
     if math.isfinite(unresolved):
         told += f"The measured profile is averaged: it says nothing above {number(unresolved)} Hz (shaded). "
     first = min(unresolved, nyquist)
-    if first < high:
-        told += f"Not shown and not covered: {number(first)}{DASH}{number(high)} Hz."
+    if band is not None and first < band[1]:
+        told += f"Not shown and not covered: {number(first)}{DASH}{number(band[1])} Hz."
     return told
 
 

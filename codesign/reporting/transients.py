@@ -206,7 +206,7 @@ def _told(row: Margin, least: Mapping[tuple[str, str], Margin]) -> str:
 def _window(design: Design, run: ScenarioResult, least: Mapping[tuple[str, str], Margin]) -> str:
     """Return the panel of the window rule: a run starts at rest, its last sample repeats the one before."""
     site, time_s = design.site, np.array(run.time_s[:-1])
-    if len(time_s) < 2:
+    if len(time_s) < 2 or not window.applies(site):
         return ""
     rule, step_s = range_rule(site), float(time_s[1] - time_s[0])
     allowed, passed = rule.limit, np.asarray(run.outputs[rule.output][:-1])

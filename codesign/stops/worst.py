@@ -38,6 +38,8 @@ class Broken:
 
 def worst(site: Site, planned: Course, found: Sequence[Fall], own: Store) -> tuple[Worst, ...]:
     """Return the worst slot of every class: exact, for each class over all slots of the macro clock."""
+    if not window.applies(site):
+        return ()
     solver = Recovery(site, own)
     return tuple(_worst(site, planned, fall, own, solver) for fall in found)
 
@@ -77,6 +79,8 @@ def broken(
     Falls that are shares of a larger one at the same slot are left out.
     """
     made: list[Broken] = []
+    if not window.applies(site):
+        return made
     covered = shares_of_larger(tuple(found), steps(site))
     for index, fall in enumerate(found):
         slots = np.flatnonzero(~covered[index])
