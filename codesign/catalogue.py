@@ -25,7 +25,7 @@ from codesign.components.fws_pump import FwsPump
 from codesign.components.rack import Rack
 from codesign.components.storage import Storage
 from codesign.components.transformer import Transformer
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 
 if TYPE_CHECKING:
     from codesign.site import Site
@@ -105,7 +105,7 @@ def card(component: str, name: str, overrides: Mapping[str, Any] | None = None) 
     if name not in found:
         expected = f"a card of {component}: {', '.join(found)}"
         near = nearest(name, list(found))
-        raise InputError([Fault(f"models/{component}.toml", component, name, expected, near)])
+        raise InputError([Fault(f"models/{component}.toml", component, written(name), expected, near)])
     if not overrides:
         return found[name]
     faults = override_faults(component, name, overrides, "cards")
@@ -121,11 +121,11 @@ def override_faults(component: str, name: str, overrides: Mapping[str, Any], fil
     for key, value in overrides.items():
         place = f'cards.{component}."{name}".{key}'
         if key not in known:
-            faults.append(Fault(file, place, value, f"a key of {component}", nearest(key, known)))
+            faults.append(Fault(file, place, written(value), f"a key of {component}", nearest(key, known)))
             continue
         expected = _refusal(key, value, parameters.get(key, 0.0))
         if expected is not None:
-            faults.append(Fault(file, place, value, expected, None))
+            faults.append(Fault(file, place, written(value), expected, None))
     if not faults:
         try:
             changed = {key: _plain(value) for key, value in overrides.items()}
@@ -133,7 +133,7 @@ def override_faults(component: str, name: str, overrides: Mapping[str, Any], fil
         except ValueError as error:
             key, _, expected = str(error).partition(": ")
             place, value = f'cards.{component}."{name}".{key}', overrides.get(key, parameters.get(key))
-            faults.append(Fault(file, place, value, expected, None))
+            faults.append(Fault(file, place, written(value), expected, None))
     return faults
 
 
@@ -205,7 +205,7 @@ def _known_component(component: str) -> str:
     if component not in COMPONENTS:
         expected = f"one of {', '.join(COMPONENTS)}"
         near = nearest(component, list(COMPONENTS))
-        raise InputError([Fault("models", "component", component, expected, near)])
+        raise InputError([Fault("models", "component", written(component), expected, near)])
     return component
 
 

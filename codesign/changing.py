@@ -19,7 +19,7 @@ from typing import Any
 
 from codesign import sizing
 from codesign.design import Check, Design, Outcome, Plan, Schedule, Setting, Size, Sizes
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 from codesign.site import Site
 from codesign.workload import Assignment
 
@@ -150,4 +150,4 @@ def _moved(row: Assignment, offset_s: float) -> Assignment:
 
 
 def _fault(path: str, value: Any, expected: str, known: Iterable[str] = ()) -> InputError:
-    return InputError([Fault("--set", path, value, expected, nearest(path, known))])
+    return InputError([Fault("--set", path, written(value), expected, nearest(path, known))])

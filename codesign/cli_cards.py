@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 
 GRADES = "A read in the original; B a maker's number in a transcription; C secondary; E estimate; R recalled"
 
@@ -83,7 +83,7 @@ def card(
     component, slash, which = name.partition("/")
     if not slash:
         known = [f"{each.component}/{each.name}" for each in catalogue.cards()]
-        raise InputError([Fault("card", "name", name, "COMPONENT/NAME", nearest(name, known))])
+        raise InputError([Fault("card", "name", written(name), "COMPONENT/NAME", nearest(name, known))])
     found = catalogue.card(component, which)
     point_at = dict(_pair(each) for each in at or ())
     values = evaluate(found, point_at)
@@ -121,10 +121,10 @@ def new(
     known = [each.name for each in _sites().iterdir() if each.joinpath("site.toml").is_file()]
     if source not in known:
         expected = f"one of {', '.join(sorted(known))}"
-        raise InputError([Fault("new", "--from", source, expected, nearest(source, known))])
+        raise InputError([Fault("new", "--from", written(source), expected, nearest(source, known))])
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name.name):
         expected = "letters, digits, '_', '-' and '.', at most 64"
-        raise InputError([Fault("new", "NAME", name.name, expected, None)])
+        raise InputError([Fault("new", "NAME", written(name.name), expected, None)])
     if name.exists():
         raise InputError([Fault("new", "NAME", str(name), "a folder that does not exist yet", None)])
     name.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def evaluate(found: Any, at: dict[str, float]) -> dict[str, float]:
         near = nearest(unknown, valid) if unknown else None
         where = f"{found.component}/{found.name}"
         expected = f"one of {', '.join(valid)}" if unknown else str(error)
-        raise InputError([Fault(where, "--at", unknown or at, expected, near)]) from None
+        raise InputError([Fault(where, "--at", written(unknown or at), expected, near)]) from None
     return {key: float(value) for key, value in values.items()}
 
 
@@ -165,7 +165,7 @@ def _pair(text: str) -> tuple[str, float]:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError([Fault("card", "--at", text, "KEY=VALUE, the value a finite number", None)])
+        raise InputError([Fault("card", "--at", written(text), "KEY=VALUE, the value a finite number", None)])
     return key.strip(), number
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesign.cli_progress import Teller, listening
-from codesign.errors import Fault, InputError
+from codesign.errors import Fault, InputError, written
 
 if TYPE_CHECKING:
     from codesign.design import Audit, Design, Outcome, Plan
@@ -92,7 +92,7 @@ def plan(
     from codesign.design import Outcome
 
     if without not in (None, worth.OFFSETS):
-        raise InputError([Fault("plan", "--without", without, worth.OFFSETS)])
+        raise InputError([Fault("plan", "--without", written(without), worth.OFFSETS)])
     the_site, sizes = _site(site, changes)
     with listening() as stop, Teller(silent=log) as teller:
         options: dict[str, Any] = {
@@ -193,7 +193,7 @@ def _known_scenarios(site: Site, asked: Sequence[str] | None) -> None:
     if wrong:
         expected = f"one of {', '.join(known)}"
         raise InputError(
-            [Fault("check", "--scenario", name, expected, nearest(name, known)) for name in wrong]
+            [Fault("check", "--scenario", written(name), expected, nearest(name, known)) for name in wrong]
         )
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from codesign import packing, resolution
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
 from codesign.poi import NO_RULE
@@ -169,7 +169,8 @@ def _one_rack(site: Any, _: Tables) -> Found:
     for name in rest:
         kind, other = site.pods[first].rack, site.pods[name].rack
         if other != kind:
-            yield _fault(f"pods.{name}.rack", other, f"{kind}, as pods.{first}.rack: one kind of rack a site")
+            expected = f"{kind}, as pods.{first}.rack: one kind of rack a site"
+            yield _fault(f"pods.{name}.rack", written(other), expected)
 
 
 def _racks(site: Any, _: Tables) -> Found:
@@ -178,9 +179,8 @@ def _racks(site: Any, _: Tables) -> Found:
     for name, job in site.jobs.items():
         pod = job.pod or first
         if pod not in site.pods:
-            yield _fault(
-                f"jobs.{name}.pod", pod, f"one of the pods {', '.join(site.pods)}", nearest(pod, site.pods)
-            )
+            expected = f"one of the pods {', '.join(site.pods)}"
+            yield _fault(f"jobs.{name}.pod", written(pod), expected, nearest(pod, site.pods))
         else:
             used[pod] = used.get(pod, 0) + job.count * job.racks
     for pod, number in used.items():
@@ -197,7 +197,7 @@ def _days(site: Any, _: Tables) -> Found:
     dates = [day.date for day in site.days]
     for index, date in enumerate(dates):
         if date in dates[:index]:
-            yield _fault(f"days.{index}.date", date, "no date twice")
+            yield _fault(f"days.{index}.date", written(date), "no date twice")
 
 
 def _weather(site: Any, tables: Tables) -> Found:
@@ -290,7 +290,7 @@ def _overrides(site: Any, _: Tables) -> Found:
         if component not in catalogue.COMPONENTS:
             expected = f"one of {', '.join(catalogue.COMPONENTS)}"
             near = nearest(component, catalogue.COMPONENTS)
-            yield _fault(dotted(("cards", component)), component, expected, near)
+            yield _fault(dotted(("cards", component)), written(component), expected, near)
             continue
         for name, keys in named.items():
             try:
@@ -323,7 +323,7 @@ def _scenarios(site: Any, _: Tables) -> Found:
     if job is not None and job not in site.jobs:
         yield _fault(
             "scenarios.job_abort_restart.job",
-            job,
+            written(job),
             f"one of the jobs {', '.join(site.jobs)}",
             nearest(job, site.jobs),
         )

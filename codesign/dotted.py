@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from codesign.errors import Fault, nearest
+from codesign.errors import Fault, nearest, written
 from codesign.reading import bound_faults
 from codesign.units import metric
 
@@ -31,7 +31,7 @@ def apply(data: dict[str, Any], changed: Mapping[str, Any]) -> list[Fault]:
     for path, value in changed.items():
         names = parts(path) if isinstance(path, str) and len(path) <= 500 else None
         if names is None or len(names) > 10:
-            found.append(Fault(FILE, str(path)[:80], value, "names with dots between them", None))
+            found.append(Fault(FILE, str(path)[:80], written(value), "names with dots between them", None))
             continue
         value = value.tolist() if hasattr(value, "tolist") else value  # of NumPy
         over = list(bound_faults(value, FILE))
@@ -48,7 +48,7 @@ def _set(data: dict[str, Any], names: list[str], path: str, value: Any) -> list[
                 expected = (
                     f"an index from 0 to {len(here) - 1}" if here else "a path of the site; the list is empty"
                 )
-                return [Fault(FILE, path, name, expected, None)]
+                return [Fault(FILE, path, written(name), expected, None)]
             if last:
                 here[int(name)] = value
             else:
@@ -64,7 +64,8 @@ def _set(data: dict[str, Any], names: list[str], path: str, value: Any) -> list[
             elif names[0] == "cards":
                 here = here.setdefault(name, {})
             else:
-                return [Fault(FILE, path, name, "a path of the site", nearest(name, here))]
+                return [Fault(FILE, path, written(name), "a path of the site", nearest(name, here))]
         else:
-            return [Fault(FILE, path, name, "a path of the site; a value has nothing below it", None)]
+            expected = "a path of the site; a value has nothing below it"
+            return [Fault(FILE, path, written(name), expected, None)]
     return []

@@ -26,6 +26,17 @@ class CodesignError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
+class Written(str):
+    """A text as the user wrote it: told with its quotes, unlike what is said of a value."""
+
+    __slots__ = ()
+
+
+def written(value: Any) -> Any:
+    """Return a value as the user wrote it: a text is told with its quotes."""
+    return Written(value) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong: where, what stands there, what was expected, and the nearest valid name."""
@@ -38,7 +49,10 @@ class Fault:
 
     def __str__(self) -> str:
         place = ": ".join(part for part in (self.file, _short(self.key)) if part)
-        shown = _short(self.value if isinstance(self.value, str) else _represented(self.value))
+        if isinstance(self.value, Written):
+            shown = f'"{_short(self.value)}"'
+        else:
+            shown = _short(self.value if isinstance(self.value, str) else _represented(self.value))
         hint = f" (nearest: {_short(self.nearest)})" if self.nearest else ""
         text = f"{place} = {shown}: expected {self.expected}{hint}"
         return "".join(each if each.isprintable() else "?" for each in text)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from codesign.errors import Fault, nearest
+from codesign.errors import Fault, nearest, written
 from codesign.fields import LIST, RANGE
 from codesign.toml import key as toml_key
 from codesign.units import unit
@@ -36,7 +36,7 @@ def faults(
     made = []
     for each in error.errors(include_url=False):
         place = tuple(part for part in each["loc"] if part not in SKIPPED)
-        expected, near, value = _expected(each), None, each["input"]
+        expected, near, value = _expected(each), None, written(each["input"])
         if inner := each.get("ctx", {}).get("key"):
             place, value = (*place, inner), value.get(inner, "missing")
         key = dotted((*within, *place))
@@ -45,6 +45,7 @@ def faults(
             known = list(here.model_fields)
             near = nearest(str(place[-1]), known)
             expected = f"one of the keys {', '.join(known)}"
+            value = _kind(each["input"])  # a key that is not ours may hold what nobody should read in a log
         elif each["type"] == "missing":
             value = "missing"
         name = next((part for part in reversed((*within, *place)) if isinstance(part, str)), "")
@@ -55,6 +56,15 @@ def faults(
             key, expected = dotted((*within, *place[: place.index(name)], original)), f"{expected} as {name}"
         made.append(Fault(file, key, value, expected, near))
     return made
+
+
+def _kind(value: Any) -> str:
+    """Return what an unknown key holds, without telling it."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a text" if isinstance(value, str) else "a value"
 
 
 def _expected(error: Any) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from codesign.errors import Fault, InputError
+from codesign.errors import Fault, InputError, written
 from codesign.fields import MAX_LIST
 
 MAX_SITE_BYTES = 2_000_000
@@ -111,7 +111,12 @@ def document(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         return data
     good = isinstance(base, str) and "\0" not in base and Path(base).suffix in (".toml", ".json")
     if not good or Path(base).is_absolute():
-        raise refused(path, "extends", base, "a relative path to a site file, .toml or .json")
+        raise refused(path, "extends", written(base), "a relative path to a site file, .toml or .json")
+    files = data.get("files")
+    outside = isinstance(files, dict) and files.get("allow_outside") is True
+    if not outside and not Path(os.path.realpath(path.parent / base)).is_relative_to(here.parent):
+        expected = "a site file inside the folder, or [files] allow_outside = true"
+        raise refused(path, "extends", written(base), expected)
     return _merged(document(path.parent / base, (*chain, here)), data)
 
 

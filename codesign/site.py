@@ -25,7 +25,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from codesign import consistency, dotted, poi, reading, timeseries, toml
-from codesign.errors import Fault, InputError
+from codesign.errors import Fault, InputError, written
 from codesign.faults import faults, keys_at
 from codesign.fields import FrozenDict, Model
 from codesign.schema import RepresentativeDays, Sections
@@ -111,7 +111,7 @@ class Site(Sections):
         if name not in known or not set(known[name]) <= set(columns):
             fitting = [each for each in known if set(known[each]) <= set(columns)]
             expected = f"a series that the site carries: {', '.join(fitting)}"
-            raise reading.refused(dotted.FILE, key, name, expected)
+            raise reading.refused(dotted.FILE, key, written(name), expected)
         return dict(known[name])
 
     def _cards_used(self) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     path, value = path.strip(), value.strip()
     if not equals or not path or not value or len(text) > reading.MAX_TEXT:
-        raise reading.refused("--set", path or "PATH", text, "PATH=VALUE")
+        raise reading.refused("--set", path or "PATH", written(text), "PATH=VALUE")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
@@ -275,11 +275,11 @@ def _place(data: dict[str, Any], file: Path) -> dict[str, Path | Fault]:
     outside = isinstance(allow, dict) and allow.get("allow_outside") is True
     home = Path(os.path.realpath(file.parent))
     for table, key, place in reading.paths(data):
-        written = str(table[key])
+        text = str(table[key])
         try:
             target = reading.resolved(table[key], outside)
         except ValueError as error:
-            files[written] = Fault(str(file), place, written, str(error), None)
+            files[text] = Fault(str(file), place, written(text), str(error), None)
             continue
         name = target.relative_to(home).as_posix() if target.is_relative_to(home) else target.name
         while files.setdefault(name, target) != target:

@@ -13,7 +13,7 @@ from io import StringIO
 from itertools import pairwise
 from typing import Any
 
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 from codesign.fields import In
 from codesign.reading import MAX_FAULTS, refused
 from codesign.units import metric, unit
@@ -62,7 +62,7 @@ def read(content: str, file: str, spec: Mapping[str, In | None]) -> Table:
                 value, expected = _entry(entry, spec[name], change)
                 if expected:
                     expected += f" [{unit(name)}]" if unit(name) else ""
-                    faults.append(Fault(file, f"row {number}, {name}", entry, expected, None))
+                    faults.append(Fault(file, f"row {number}, {name}", written(entry), expected, None))
                 made[name].append(value)
     except csv.Error as error:
         raise refused(file, "", str(error), "comma-separated values") from None

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from codesign.design import Schedule, Size, Sizes, Table
-from codesign.errors import Fault, nearest
+from codesign.errors import Fault, nearest, written
 from codesign.workload import Assignment
 
 
@@ -26,7 +26,7 @@ class Reader:
 
     def expect(self, value: Any, expected: Any, key: str) -> None:
         if value != expected:
-            self.fault(key, value, repr(expected))
+            self.fault(key, written(value), repr(expected))
 
     def read(self, kind: Any, value: Any, key: str) -> Any:
         """Return `value` as `kind`, one of the types that results are made of."""
@@ -51,11 +51,11 @@ class Reader:
 
     def _record(self, kind: Any, value: Any, key: str) -> Any:
         if not isinstance(value, dict):
-            return self.fault(key, value, "an object")
+            return self.fault(key, written(value), "an object")
         before, hints = len(self.faults), get_type_hints(kind)
         own = {each.name: each for each in fields(kind)}
         for name in value.keys() - own.keys():
-            self.fault(_join(key, name), value[name], "no such key", nearest(name, own))
+            self.fault(_join(key, name), written(value[name]), "no such key", nearest(name, own))
         made = {}
         for name, each in own.items():
             if name in value:
@@ -66,10 +66,10 @@ class Reader:
 
     def _tuple(self, of: tuple[Any, ...], value: Any, key: str) -> Any:
         if not isinstance(value, list):
-            return self.fault(key, value, "a list")
+            return self.fault(key, written(value), "a list")
         kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
         if len(kinds) != len(value):
-            return self.fault(key, value, f"a list of {len(kinds)}")
+            return self.fault(key, written(value), f"a list of {len(kinds)}")
         return tuple(
             self.read(of_entry, entry, f"{key}.{i}")
             for i, (of_entry, entry) in enumerate(zip(kinds, value, strict=True))
@@ -77,12 +77,12 @@ class Reader:
 
     def _mapping(self, kind: Any, value: Any, key: str) -> Any:
         if not isinstance(value, dict):
-            return self.fault(key, value, "an object")
+            return self.fault(key, written(value), "an object")
         return {name: self.read(kind, entry, _join(key, name)) for name, entry in value.items()}
 
     def _table(self, value: Any, key: str) -> Any:
         if not isinstance(value, dict):
-            return self.fault(key, value, "an object of columns")
+            return self.fault(key, written(value), "an object of columns")
         for name, column in value.items():
             texts = isinstance(column, list) and all(isinstance(entry, str) for entry in column)
             numbers = isinstance(column, list) and all(_is_number(entry) for entry in column)
@@ -102,9 +102,9 @@ class Reader:
         if isinstance(kind, type) and issubclass(kind, Enum):
             if value in [member.value for member in kind]:
                 return kind(value)
-            return self.fault(key, value, f"one of {', '.join(member.value for member in kind)}")
+            return self.fault(key, written(value), f"one of {', '.join(member.value for member in kind)}")
         expected = {float: "a finite number", int: "a whole number", bool: "true or false"}
-        return self.fault(key, value, expected.get(kind, "a text"))
+        return self.fault(key, written(value), expected.get(kind, "a text"))
 
 
 def _is_number(value: Any) -> bool:

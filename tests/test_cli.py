@@ -190,12 +190,12 @@ def test_audit_of_a_changed_design_is_refused(capsys: pytest.CaptureFixture[str]
     assert any(breach["limit"].startswith("cdu") for breach in told["breaches"])
 
 
-def test_audit_of_a_broken_folder_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_audit_of_a_broken_folder_is_wrong_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = Path(shutil.copytree(STORED, tmp_path / "d"))
     (path / "certificate.json").write_text("{")
-    code, out, _ = run(capsys, "audit", path)
-    assert code == 3
-    assert "certificate.json" in out
+    code, out, err = run(capsys, "audit", path)
+    assert (code, out) == (1, "")
+    assert "certificate.json" in err
 
 
 # the process

@@ -125,7 +125,7 @@ def test_a_schedule_of_another_site_is_refused(design: Design) -> None:
     with pytest.raises(InputError, match=r"schedule.pretrain.6 = 6: expected a copy from 0 to 1"):
         files.to_records(design.site, replace(design.plan, schedule=late))
     elsewhere = Schedule(replace(each, pod="b") for each in design.schedule)
-    with pytest.raises(InputError, match=r"schedule.tune.0.pod = b: expected the job's group of pods, a"):
+    with pytest.raises(InputError, match=r"schedule.tune.0.pod = \"b\": expected the job's group of pods, a"):
         files.to_records(design.site, replace(design.plan, schedule=elsewhere))
     with pytest.raises(InputError, match="a plan with a schedule"):
         files.to_records(design.site, replace(design.plan, schedule=Schedule()))

@@ -422,13 +422,16 @@ def test_equal_names_outside_stay_apart(copy: Path, tmp_path: Path) -> None:
 def test_a_site_builds_on_another(toy: Site, copy: Path, tmp_path: Path) -> None:
     over = tmp_path / "over"
     over.mkdir()
-    (over / "site.toml").write_text('extends = "../toy/site.toml"\n[poi]\ncontract_max_mw = 1.25\n')
+    base, own_keys = 'extends = "../toy/site.toml"\n', "[poi]\ncontract_max_mw = 1.25\n"
+    (over / "site.toml").write_text(base + own_keys)
+    with pytest.raises(InputError, match=r'extends = "../toy/site.toml": expected a site file inside'):
+        load(over)
+    base += "[files]\nallow_outside = true\n"
+    (over / "site.toml").write_text(base + own_keys)
     site = load(over)
-    assert site == toy.with_({"poi.contract_max_mw": 1.25})
+    assert site == toy.with_({"poi.contract_max_mw": 1.25, "files.allow_outside": True})
     (over / "price.csv").write_text((copy / "price.csv").read_text().replace("26.44", "26.5"))
-    (over / "site.toml").write_text(
-        'extends = "../toy/site.toml"\n[energy]\nprice_series = "price.csv"\n[poi]\ncontract_max_mw = 1.25\n'
-    )
+    (over / "site.toml").write_text(f'{base}[energy]\nprice_series = "price.csv"\n{own_keys}')
     own = load(over)
     assert own.series.price["price_usd_per_mwh"][0] == 26.5
     assert own.series.weather == site.series.weather
@@ -682,3 +685,14 @@ def test_public_names() -> None:
     assert set(codesign.__all__) <= set(dir(codesign))
     with pytest.raises(AttributeError, match="nothing"):
         _ = codesign.nothing
+
+
+def test_what_the_user_wrote_is_told_with_its_quotes_and_an_unknown_key_keeps_its_value(copy: Path) -> None:
+    text = (copy / "site.toml").read_text()
+    (copy / "site.toml").write_text(text.replace('name = "toy', 'secret = "hunter2"\nname = "9 toy', 1))
+    with pytest.raises(InputError) as caught:
+        load(copy)
+    faults = str(caught.value)
+    assert 'name = "9 toy' in faults
+    assert "secret = a text: expected one of the keys" in faults
+    assert "hunter2" not in faults

@@ -10,7 +10,7 @@ import numpy as np
 
 from codesign import modes, stopping, workload
 from codesign.design import Margin, Setting
-from codesign.errors import Fault, InputError, StoppedError, nearest
+from codesign.errors import Fault, InputError, StoppedError, nearest, written
 from codesign.planning import highs, joint, mixing, split
 from codesign.planning.joint import ORDER
 from codesign.planning.rows import drop_inner
@@ -61,14 +61,15 @@ def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
         keys = ("count", "card") if name in COUNTED else ("value", "card")
         if name not in ORDER:
             faults.append(
-                Fault("", f"sizes.{name}", value, f"one of {', '.join(ORDER)}", nearest(name, ORDER))
+                Fault("", f"sizes.{name}", written(value), f"one of {', '.join(ORDER)}", nearest(name, ORDER))
             )
         elif key not in keys:
-            faults.append(Fault("", f"sizes.{path}", value, f"one of {', '.join(keys)}", nearest(key, keys)))
+            expected = f"one of {', '.join(keys)}"
+            faults.append(Fault("", f"sizes.{path}", written(value), expected, nearest(key, keys)))
         elif key == "count" and not (isinstance(value, int) and 0 <= value <= 1_000_000):
-            faults.append(Fault("", f"sizes.{path}", value, "a whole number >= 0", None))
+            faults.append(Fault("", f"sizes.{path}", written(value), "a whole number >= 0", None))
         elif key == "value" and not (isinstance(value, int | float) and 0.0 <= value < 1e9):
-            faults.append(Fault("", f"sizes.{path}", value, "a number >= 0", None))
+            faults.append(Fault("", f"sizes.{path}", written(value), "a number >= 0", None))
     if faults:
         raise InputError(faults)
     return {path.removeprefix("sizes."): value for path, value in sizes.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign import reading
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 from codesign.fields import NAME
 from codesign.folder import TOOL
 from codesign.scheduling.records import KEYS, PLAIN, TIMES, EventRecord, Record, Records
@@ -108,17 +108,17 @@ def _record(row: Mapping[str, Any], key: str, place: Path, faults: list[Fault]) 
     before = len(faults)
     for name, value, expected in _wrong(row, KEYS):
         near = nearest(name, KEYS) if name not in KEYS else None
-        faults.append(Fault(str(place), f"{key}.{name}", value, expected, near))
+        faults.append(Fault(str(place), f"{key}.{name}", written(value), expected, near))
     given = row.get("events", [])
     if not isinstance(given, list):
         return None
     events = []
     for i, event in enumerate(given):
         if not isinstance(event, dict):
-            faults.append(Fault(str(place), f"{key}.events.{i}", event, "an object"))
+            faults.append(Fault(str(place), f"{key}.events.{i}", written(event), "an object"))
             continue
         for name, value, expected in _wrong(event, ("kind", *TIMES)):
-            faults.append(Fault(str(place), f"{key}.events.{i}.{name}", value, expected))
+            faults.append(Fault(str(place), f"{key}.events.{i}.{name}", written(value), expected))
         events.append(event)
     kinds = [str(event.get("kind")) for event in events]
     if kinds != sorted(set(kinds)):

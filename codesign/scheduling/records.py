@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from codesign import packing
 from codesign.design import Design, Plan
-from codesign.errors import Fault, InputError, nearest
+from codesign.errors import Fault, InputError, nearest, written
 from codesign.site import Site
 
 TIMES = ("first_s", "interval_s", "duration_s")
@@ -63,7 +63,8 @@ def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
         job, place = site.jobs.get(assigned.job), f"schedule.{assigned.job}.{assigned.copy}"
         if job is None:
             expected = f"a job of the site: {', '.join(site.jobs)}"
-            faults.append(Fault(site.name, place, assigned.job, expected, nearest(assigned.job, site.jobs)))
+            near = nearest(assigned.job, site.jobs)
+            faults.append(Fault(site.name, place, written(assigned.job), expected, near))
             continue
         stand = stands.get((assigned.job, assigned.copy))
         if stand is None:
@@ -71,7 +72,7 @@ def to_records(made: Design | Site, plan: Plan | None = None) -> Records:
             continue
         if stand.group != assigned.pod:
             expected = f"the job's group of pods, {stand.group}"
-            faults.append(Fault(site.name, f"{place}.pod", assigned.pod, expected))
+            faults.append(Fault(site.name, f"{place}.pod", written(assigned.pod), expected))
             continue
         kinds, starts = {event.kind: event for event in job.events}, dict(assigned.events)
         if kinds.keys() != starts.keys():
