@@ -246,6 +246,7 @@ def _what(plan: Plan) -> Iterator[str]:
     yield "sizes"
     for name, size in plan.sizes.items():
         what = ("" if size.count is None else f"{size.count} x ") + (size.card or "")
+        what = "none" if size.count == 0 else what
         yield f"  {name:<15} {what:<20} {size.value:>10.5g} {size.unit:<10} {size.set_by}".rstrip()
     if (setting := plan.setting) is not None:
         of = f"FWS supply {setting.fws_supply_c:g} degC, CDU approach {setting.approach_k:g} K"

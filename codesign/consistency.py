@@ -52,8 +52,10 @@ def partial(data: Mapping[str, Any]) -> Any:
         value = data.get(name)
         if name == "equipment":
             for piece, inner in Equipment.model_fields.items():
+                absent = isinstance(value, dict) and piece not in value and not inner.is_required()
                 of = value.get(piece) if isinstance(value, dict) else None
-                setattr(made.equipment, piece, _valid(inner.annotation, of))
+                valid = inner.get_default() if absent else _valid(inner.annotation, of)
+                setattr(made.equipment, piece, valid)
         elif name in ("pods", "jobs"):
             entries = value if isinstance(value, dict) else {}
             valid = {key: _valid(Pod if name == "pods" else Job, each) for key, each in entries.items()}
@@ -262,7 +264,8 @@ def _cards(site: Any, _: Tables) -> Found:
 
 def _trim_water(site: Any, _: Tables) -> Found:
     asked = {"cooling.fws_supply_c": site.equipment.cooling.fws_supply_c}
-    yield from _leaving("chiller", site.equipment.chiller.cards, asked)
+    if site.equipment.chiller.on_offer:
+        yield from _leaving("chiller", site.equipment.chiller.cards, asked)
 
 
 def _air_water(site: Any, _: Tables) -> Found:

@@ -344,8 +344,9 @@ class Plant:
     def ramps(self, p: Values) -> dict[str, Value]:
         """Largest change of a control in one second; a control that is not named follows at once."""
         share_per_s = self.chiller.ramp_pu_per_min / 60
+        machines = p["chiller_count"] + (p["chiller_count"] < 0.5)  # of none the capacity is the limit
         return {
-            "chiller_kw": share_per_s * p["chiller_count"] * self.chiller.capacity_kw,
+            "chiller_kw": share_per_s * machines * self.chiller.capacity_kw,
             "air_chiller_kw": share_per_s * p["air_chiller_count"] * self.air_chiller.capacity_kw,
             "fan_pu": FAN_RAMP_PU_PER_S,
             "fan_wall_pu": FAN_RAMP_PU_PER_S,

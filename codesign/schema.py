@@ -299,6 +299,19 @@ class Counted(Model):
     redundancy: Redundancy = "n"
 
 
+class Chillers(Model):
+    """Trim chillers of the facility water; a site may have none, or say nothing of them."""
+
+    cards: Cards = ("warm-250",)
+    count: Options[Annotated[int, In(0, MAX_COUNT)]] = (0,)
+    redundancy: Redundancy = "n"
+
+    @property
+    def on_offer(self) -> bool:
+        """Whether the site can have any."""
+        return max(self.count) > 0
+
+
 class Buffer(Model):
     """Volume added to the facility-water loop."""
 
@@ -345,7 +358,7 @@ class Equipment(Model):
     cdu: Cdu
     fws_pump: FwsPump
     dry_cooler: Counted
-    chiller: Counted
+    chiller: Chillers = Chillers()
     buffer: Buffer
     fan_wall: FanWall
     air_chiller: AirChiller

@@ -357,7 +357,7 @@ def rejection_spare_kw(
         "all running",
         np.where(short > 0.0, np.minimum(spare(cells, machines), -short), spare(cells, machines)),
     )
-    for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:]:
+    for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:] if machines else ():
         yield place, spare(cells, machines - out)
     for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
         yield place, spare(cells - out, machines)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from codesign import checking, evaluation
 from codesign.answer import share_by_grade, versions
+from codesign.checking.scenarios import names
 from codesign.design import Check, Design, Margin, Outcome, Sizes
 
 
@@ -38,7 +39,7 @@ def check(
     """
     tried = operated(design)
     found = checking.check(tried.site, tried.plan, scenarios=scenarios, log=log, progress=progress)
-    asked = {name for name, given in dict(tried.site.scenarios).items() if given is not None}
+    asked = set(names(tried.site))
     whole = found.holds and asked <= set(found.covered)
     claim = replace(
         tried.certificate, outcome=Outcome.CERTIFIED if whole else Outcome.NOT_CERTIFIED,

@@ -45,7 +45,12 @@ def _no_rule(site: Site) -> tuple[str, ...]:
 
 def _alone(site: Site) -> tuple[str, ...]:
     """Groups of which no unit may be out."""
-    groups = [words for name, words in GROUPS.items() if getattr(site.equipment, name).redundancy == "n"]
+    equipment = site.equipment
+    groups = [
+        words
+        for name, words in GROUPS.items()
+        if getattr(equipment, name).redundancy == "n" and max(getattr(equipment, name).count) > 0
+    ]
     return (f'one unit out of {", ".join(groups)}: redundancy "n"',) if groups else ()
 
 

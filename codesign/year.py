@@ -236,6 +236,7 @@ def serving_usd_per_year(site: Site, plan: Plan, limit: str, short_mw: float, dr
             return min(
                 _units_usd(site, plan, name, kw, _unit_kw(site, setting, plan, name, dry_bulb_c))
                 for name in ("chiller", "dry_cooler")
+                if name != "chiller" or site.equipment.chiller.on_offer
             )
         case "air_chiller_capacity":
             each = _unit_kw(site, setting, plan, "air_chiller", dry_bulb_c)

@@ -279,7 +279,9 @@ def _rejection(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, plac
         if out
     ]
     groups += [
-        (0, 1, where) for out, where in outages(hall.site.equipment.chiller.redundancy, "chiller") if out
+        (0, 1, where)
+        for out, where in outages(hall.site.equipment.chiller.redundancy, "chiller")
+        if out and machines
     ]
     for cells_out, machines_out, where in groups:
         most = (

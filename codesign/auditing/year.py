@@ -146,7 +146,8 @@ def _short(
     site, spec, count = hall.site, hall.site.equipment, hall.count
     machine = hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb_c)
     states = [(0, 0, "all running")]
-    states += [(0, out, place) for out, place in outages(spec.chiller.redundancy, "chiller")[1:]]
+    fewer = outages(spec.chiller.redundancy, "chiller")[1:] if count["chiller"] else []
+    states += [(0, out, place) for out, place in fewer]
     states += [(out, 0, place) for out, place in outages(spec.dry_cooler.redundancy, "dry cooler")[1:]]
     rejection, air, power = dict[str, Array](), dict[str, Array](), dict[str, Array]()
     for cells_out, machines_out, place in states:

@@ -61,8 +61,9 @@ class Timeline:
 
 
 def names(site: Site) -> tuple[str, ...]:
-    """Return the scenarios that the site asks for, in the order of the table above."""
-    return tuple(name for name in BUILDERS if getattr(site.scenarios, name, None) is not None)
+    """Return the scenarios that the site asks for and can have, in the order of the table above."""
+    asked = (name for name in BUILDERS if getattr(site.scenarios, name, None) is not None)
+    return tuple(name for name in asked if name != "chiller_trip" or site.equipment.chiller.on_offer)
 
 
 def timeline(site: Site, plan: Plan, start: Start, scenario: str) -> Timeline:

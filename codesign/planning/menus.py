@@ -16,7 +16,9 @@ def unit_menu(rows: Rows, site: Site, name: str, fixed: dict[str, Any]) -> Menu:
     spec = getattr(site.equipment, name)
     cards = [fixed[f"{name}.card"]] if f"{name}.card" in fixed else spec.cards
     counts = [fixed[f"{name}.count"]] if f"{name}.count" in fixed else spec.count
-    menu = rows.menu(name, [(card, count) for card in cards for count in counts])
+    none = cards[0]  # none of one card is none of any
+    options = [(card, count) for card in cards for count in counts if count or card == none]
+    menu = rows.menu(name, options)
     rows.cost(f"capital.{name}", menu.total(lambda o: annual_usd(site, name, Size(o[0], o[1], 0.0, ""))))
     return menu
 

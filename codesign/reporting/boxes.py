@@ -98,6 +98,8 @@ def _size(name: str, size: Size, several: bool) -> Iterator[Line]:
     if named and name == "storage_power" and size.card:
         yield Line(size.card, "note")
     label = words(name) if named else what + (size.card or words(name))
+    if size.count == 0:
+        label = f"no {words(name)}"
     yield Line(label, "size", quantity(size.value, size.unit))
     if size.set_by:
         yield Line(f"set by {words(size.set_by.removesuffix(' @ static'))}", "note")
