@@ -30,21 +30,22 @@ def versions() -> dict[str, str]:
 
 
 def share_by_grade(items: Iterable[CostItem]) -> dict[str, float]:
-    """Return the share of annual cost by the grade of its price's source."""
+    """Return the share of annual cost by the grade of its price's source, income counted as it is paid."""
     total: dict[str, float] = {}
     for item in items:
-        total[item.grade] = total.get(item.grade, 0.0) + item.usd_per_year
+        total[item.grade] = total.get(item.grade, 0.0) + abs(item.usd_per_year)
     whole = sum(total.values())
     return {grade: usd / whole for grade, usd in sorted(total.items())} if whole else {}
 
 
-NOT_BINDING = ("economic", "spare: ")
+NOT_BINDING = ("economic", "spare: ", "the least on offer")
 
 
 def binding(sizes: Sizes) -> tuple[str, ...]:
     """Return the limits that set sizes, without repetition."""
     named = (
-        size.set_by.removeprefix("standard rating: ").removesuffix(" @ static") for size in sizes.values()
+        size.set_by.removeprefix("standard rating: ").removeprefix("listed size: ").removesuffix(" @ static")
+        for size in sizes.values()
     )
     return tuple(dict.fromkeys(name for name in named if name and not name.startswith(NOT_BINDING)))
 

@@ -102,6 +102,15 @@ HOUR_COLUMNS = (
 """Columns that every plan's tables hold (`Plan` says what they mean); others may stand beside them."""
 
 
+def gap_pu(cost_usd: float | None, bound_usd: float | None) -> float | None:
+    """Return (cost - bound) / |cost|; None where one is missing or the cost is nothing at all."""
+    if cost_usd is None or bound_usd is None:
+        return None
+    if cost_usd == bound_usd:
+        return 0.0
+    return (cost_usd - bound_usd) / abs(cost_usd) if cost_usd != 0.0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """One decision on equipment: `count` units of `card`, together `value` in `unit`."""
@@ -253,16 +262,16 @@ class Plan:
 
     @property
     def gap(self) -> float | None:
-        """1 - bound / cost."""
-        if self.cost_usd_per_year is None or self.bound_usd_per_year is None:
-            return None
-        return 1.0 - self.bound_usd_per_year / self.cost_usd_per_year
+        """(cost - bound) / |cost|: at a negative cost too, the share of it that is not proven."""
+        return gap_pu(self.cost_usd_per_year, self.bound_usd_per_year)
 
     @property
     def influenced_gap(self) -> float | None:
         """(cost - bound) / (cost - fixed): the gap of the part that a design can influence."""
         cost, bound, fixed = self.cost_usd_per_year, self.bound_usd_per_year, self.fixed_usd_per_year
-        return None if cost is None or bound is None or fixed is None else (cost - bound) / (cost - fixed)
+        if cost is None or bound is None or fixed is None:
+            return None
+        return 0.0 if cost == bound else (cost - bound) / (cost - fixed)
 
     def mean(self, column: str) -> float | None:
         """Return the annual mean of a column of `hours`, weighted by hours a year."""
@@ -423,7 +432,7 @@ class Certificate:
     plan_cost_usd_per_year: float | None  # static optimum, before the transients were asked
     cost_usd_per_year: float | None  # of this design, exact evaluation
     bound_usd_per_year: float | None
-    gap: float | None  # 1 - bound / cost
+    gap: float | None  # (cost - bound) / |cost|
     influenced_gap: float | None  # (cost - bound) / (cost - fixed)
     fixed_usd_per_year: float | None
     year: YearClaim | None = None  # None: no plan, or series that are not a whole year

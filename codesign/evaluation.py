@@ -2,7 +2,9 @@
 
 Everything is nonlinear physics at the operating point; nothing is interpolated. Operation is chosen anew for
 the sizes (fan speeds and machines at the least power, storage at the least excess, then the least loss), so
-the same call serves a plan, a changed design and the search for what set a size.
+the same call serves a plan, a changed design and the search for what set a size. That holds at any price:
+where power is paid for being drawn, a plant could waste it (fans at full speed, machines that nobody needs,
+storage turned over), but what is designed here does not: the law of plan, bound, plant and audit alike.
 """
 
 from __future__ import annotations

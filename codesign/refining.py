@@ -28,6 +28,7 @@ from codesign import (
     stopping,
     window,
     workload,
+    worst,
     year,
 )
 from codesign.answer import share_by_grade, versions
@@ -91,7 +92,7 @@ def _solved(
     scenario_progress: Callable[[str, int, int], None] | None, workers: int,
 ) -> Design:  # fmt: skip
     """Run the line within the limits that are set."""
-    began = stopping.clock_s()
+    began, wanted = stopping.clock_s(), site.solver.gap if gap is None else gap
     known = Known()
 
     def planned(of: Site) -> Plan:
@@ -122,7 +123,7 @@ def _solved(
         if check.holds:
             outcome, reason = Outcome.CERTIFIED, "every limit holds in every scenario of the site"
             break
-        outcome, reason = Outcome.NOT_CERTIFIED, _broken(check)
+        outcome, reason = Outcome.NOT_CERTIFIED, _broken(site, check)
         try:
             new = _cuts(site, plan, check, rounds)
         except StoppedError as stopped:
@@ -148,7 +149,8 @@ def _solved(
         plan, unshown = _shown(site, plan, tell, workers)
     plan = replace(plan, outcome=outcome, reason=reason)
     year_of = _year(site, plan, first, seen, [day.date for day in site.days[len(asked.days) :]])
-    claim = _certificate(site, first, plan, check, rounds, stopping.clock_s() - began, unshown, year_of)
+    seconds = stopping.clock_s() - began
+    claim = _certificate(site, first, plan, check, rounds, seconds, unshown, year_of, wanted)
     return Design(site=site, plan=plan, check=check, certificate=claim)
 
 
@@ -272,11 +274,12 @@ def _worst_by_limit(check: Check) -> list[Margin]:
     return list(worst.values())
 
 
-def _broken(check: Check) -> str:
-    for row in check.margins:
-        if row.margin < 0.0:
-            where = f"{row.place}, {row.scenario}, at {row.time_s:g} s"
-            return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({where})"
+def _broken(site: Site, check: Check) -> str:
+    """Return the miss to name: the worst of the static limits, which were judged first, else the worst."""
+    row = worst.worst(site, check.static) or worst.worst(site, check.margins)
+    if row is not None:
+        where = f"{row.place}, {row.scenario}, at {row.time_s:g} s"
+        return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({where})"
     return (
         "; ".join(f"{run.id}: {run.status}" for run in check.scenarios if run.status != "complete")
         or "nothing was checked"
@@ -285,7 +288,7 @@ def _broken(check: Check) -> str:
 
 def _certificate(
     site: Site, first: Plan, plan: Plan, check: Check, rounds: int, seconds: float, unshown: Sequence[str],
-    year_of: YearClaim | None,
+    year_of: YearClaim | None, asked: float,
 ) -> Certificate:  # fmt: skip
     return Certificate(
         outcome=plan.outcome, reason=plan.reason, plan_cost_usd_per_year=first.cost_usd_per_year,
@@ -293,7 +296,7 @@ def _certificate(
         influenced_gap=plan.influenced_gap, fixed_usd_per_year=plan.fixed_usd_per_year, year=year_of,
         cost_share_by_grade=share_by_grade(plan.cost_items), covered=check.covered,
         not_covered=(*check.not_covered, *_not_covered(site, plan, year_of)),
-        assumptions=(*_assumptions(site, plan), *_unshown(unshown)),
+        assumptions=(*_assumptions(site, plan, asked), *_unshown(unshown)),
         rounds=rounds, versions=versions(), site_digest=site.digest, cards_digest=site.cards_digest,
         seconds=seconds,
     )  # fmt: skip
@@ -318,8 +321,9 @@ def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str
     )
 
 
-def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
+def _assumptions(site: Site, plan: Plan, asked_gap: float) -> tuple[str, ...]:
     """What decides the result and is not shown by it."""
+    missed = planning.gap_missed(site, plan, asked_gap) if plan.solved else ""
     site, _ = modes.as_run(site, plan.schedule)
     held = {(modes.asked_name(name), job.jitter_s) for name, job in site.jobs.items() if job.locked}
     gates = [f"{name} to {late_s:g} s" for name, late_s in sorted(held)]
@@ -340,6 +344,10 @@ def _assumptions(site: Site, plan: Plan) -> tuple[str, ...]:
             f"{_marginal_loss_pu(site, plan):.2%} at the peak, "
             f"the racks' leakage {_leakage_pu(site, plan):+.2%}"
         )
+    if missed:
+        said.append(missed)
+    if plan.solved and (plan.hours["price_usd_per_mwh"] < 0.0).any():
+        said.append("at negative prices nothing is drawn for the price: fans, machines, storage waste none")
     said.append("power is constant within a step of the clock; edges are instantaneous")
     said += sampled(site)
     said.append(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from codesign import checking, evaluation
+from codesign import checking, evaluation, worst
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
-from codesign.design import Check, Design, Margin, Outcome, Sizes
+from codesign.design import Check, Design, Outcome, Sizes
+from codesign.site import Site
 
 
 def operated(design: Design) -> Design:
@@ -43,23 +44,17 @@ def check(
     whole = found.holds and asked <= set(found.covered)
     claim = replace(
         tried.certificate, outcome=Outcome.CERTIFIED if whole else Outcome.NOT_CERTIFIED,
-        reason=_reason(found, whole), covered=found.covered, not_covered=_not_covered(tried, found),
-        versions=versions(), seconds=found.seconds,
+        reason=_reason(tried.site, found, whole), covered=found.covered,
+        not_covered=_not_covered(tried, found), versions=versions(), seconds=found.seconds,
     )  # fmt: skip
     return replace(tried, check=found, certificate=claim)
 
 
-def worst(check: Check) -> Margin | None:
-    """Return the broken margin to name: the first of the static ones, else the largest miss."""
-    broken = [row for row in check.margins if row.margin < 0.0]
-    static = [row for row in broken if row.scenario == "static"]
-    return static[0] if static else min(broken, key=lambda row: row.margin, default=None)
-
-
-def _reason(check: Check, whole: bool) -> str:
+def _reason(site: Site, check: Check, whole: bool) -> str:
     if whole:
         return "every limit holds in every scenario of the site"
-    row = worst(check)
+    static = [row for row in check.margins if row.scenario == "static"]
+    row = worst.worst(site, static) or worst.worst(site, check.margins)
     if row is not None:
         where = f"{row.place}, {row.scenario}, at {row.time_s:g} s"
         return f"{row.limit} misses by {-row.margin:.4g} {row.unit} ({where})"

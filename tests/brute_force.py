@@ -585,7 +585,7 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
 
     least = math.inf
     for cost, name, p, e in storages(site, hall.deck, step, limit):
-        if cost > least:
+        if cost > least and price_of_loss > 0.0:
             break
         for schedule in schedules(hall):
             loss = worst_case_loss(
@@ -640,7 +640,8 @@ def _setting(hall: Hall, stored: list[Any], top: Best) -> None:
                 tx_capital = annual(site, card, units * card["cost_usd_per_kva"] * 1000 * card["rating_mva"])
                 for st_capital, loss, storage, schedule in stored:
                     floor = capital + air_capital + tx_capital + st_capital
-                    if floor + mean_price * (hall.dynamic + hall.leak) / 1e3 > top.cost:
+                    least_usd = floor + mean_price * (hall.dynamic + hall.leak) / 1e3
+                    if least_usd > top.cost and (hall.price >= 0.0).all():
                         continue
                     load = (hall.dynamic + hall.leak) / 1e3 + mech + loss
                     tx_loss = hall.transformer(card, units, load)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from codesign import folder, modes
-from codesign.auditing import hall, money, motion, paper, waves, year
+from codesign.auditing import hall, money, motion, paper, waste, waves, year
 from codesign.auditing.ledger import Ledger
 from codesign.design import Audit, Design
 from codesign.site import Site
@@ -61,6 +61,7 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
     if schedule:
         waves.judge(ledger, the_hall, claims)
     if claims:
+        waste.judge(ledger, the_hall)
         money.judge(ledger, site, design)
         year.judge(ledger, the_hall, design)
     if schedule:

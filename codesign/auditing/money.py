@@ -88,20 +88,21 @@ def _claim(ledger: Ledger, design: Design, cost: float) -> None:
         if (bound, claim.gap, claim.influenced_gap) != (None, None, None):
             ledger.breach("gap", "certificate", str(claim.gap), "a bound and its gaps, or none of them")
         return
-    if not bound <= cost * (1 + 1e-9) + CENT:
+    if not bound <= cost + 1e-9 * abs(cost) + CENT:
         ledger.breach("bound", "certificate", bound, f"at most the cost, {cost!r}", "USD/year")
     if design.plan.bound_usd_per_year is not None:
         ledger.same("bound", "certificate", bound, design.plan.bound_usd_per_year, "USD/year", CENT)
-    ledger.same("gap", "certificate", claim.gap, 1 - bound / cost, "1", 1e-9)
-    if fixed is not None and not fixed <= bound * (1 + 1e-9) + CENT:
+    ledger.same("gap", "certificate", claim.gap, (cost - bound) / abs(cost), "1", 1e-9)
+    if fixed is not None and not fixed <= bound + 1e-9 * abs(bound) + CENT:
         ledger.breach("bound", "certificate, fixed part", fixed, f"at most the bound, {bound!r}", "USD/year")
     if fixed is not None and claim.influenced_gap is not None:
         ledger.same(
             "influenced gap", "certificate", claim.influenced_gap, (cost - bound) / (cost - fixed), "1", 1e-8
         )
     shares: dict[str, float] = {}
+    moved = sum(abs(item.usd_per_year) for item in design.plan.cost_items)
     for item in design.plan.cost_items:
-        shares[item.grade] = shares.get(item.grade, 0.0) + item.usd_per_year / cost
+        shares[item.grade] = shares.get(item.grade, 0.0) + abs(item.usd_per_year) / moved
     for grade in shares.keys() | claim.cost_share_by_grade.keys():
         told, found = claim.cost_share_by_grade.get(grade, 0.0), shares.get(grade, 0.0)
         ledger.same("cost share", f"grade {grade}", told, found, "1", 1e-6)

@@ -110,7 +110,7 @@ def _planned(
                 _search(one, cuts, with_bound, found)
     if found.exact is None:
         return _none(site, found, fixed, faults, [run.setting for run in runs], cuts)
-    return _report(site, found, cuts, settings)
+    return _report(site, found, cuts, settings, gap)
 
 
 def _mixes(site: Site) -> list[modes.Mix]:
@@ -148,6 +148,7 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
     """Solve one setting, its curves sharpened, until model and exact cost agree."""
     points, start = Points(), None
     given: Schedule | None = None
+    before_usd = math.inf
     for _ in range(MOST_ROUNDS):
         stopping.heed()
         model = joint.build(run.site, run.setting, run.fixed, points, given)
@@ -168,14 +169,16 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
             continue
         exact, sizes = settled(run, sizes, schedule)
         model_usd = answer.objective / OBJECTIVE
-        found.keep(run, exact, sizes, schedule, model_usd)
+        better = found.keep(run, exact, sizes, schedule, model_usd)
         miss_usd = exact.cost_usd_per_year - model_usd
         if answer.status is not Status.OPTIMAL or miss_usd <= SHARPENED * abs(model_usd):
             break
         if found.exact is not None and proven.bound_usd >= found.exact.cost_usd_per_year:
             break
-        if not sharpen(model, points, answer, sizes, exact):
-            break  # the curves are as sharp as they get: another round would be this one again
+        moved = abs(model_usd - before_usd) > SHARPENED * abs(model_usd)
+        if not sharpen(model, points, answer, sizes, exact) or not (moved or better):
+            break  # another round would be this one again: where a loss is paid for, no line under it helps
+        before_usd = model_usd
         start = answer.by_name
 
 
@@ -201,7 +204,7 @@ def _ended(status: Status) -> Outcome:
     return Outcome.INTERRUPTED if status is Status.INTERRUPTED else Outcome.TIME_LIMIT
 
 
-def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Setting]) -> Plan:
+def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Setting], gap: float) -> Plan:
     exact = found.exact
     if exact is None or found.sizes is None or found.schedule is None or found.setting is None:
         raise AssertionError("a report needs a plan")
@@ -223,4 +226,23 @@ def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Settin
         bound_usd_per_year=min(proven_usd, cost_usd) if known else None,  # rounding only
         fixed_usd_per_year=fixed_usd, capex_usd=exact.capex_usd,
     )  # fmt: skip
+    if found.unproven is None and not cuts and (missed := gap_missed(site, result, gap)):
+        result = replace(result, reason=f"{reason}; {missed}")
     return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))
+
+
+def gap_missed(site: Site, plan: Plan, asked: float) -> str:
+    """Return that the gap of a plan is wider than it was asked for, and why; empty where it is not."""
+    if plan.gap is None or plan.gap <= asked + BOUND_ROUNDING:
+        return ""
+    if plan.outcome in (Outcome.INTERRUPTED, Outcome.TIME_LIMIT):
+        why = "it was stopped early"
+    elif (plan.hours["price_usd_per_mwh"] < 0.0).any():
+        why = "at negative prices the bound lets transformers and storage lose more than they do"
+    elif site.solver.method == "split":
+        why = "the bound is of sizes and hours alone, without what this schedule needs of the storage"
+    elif _for_given(site):
+        why = "the bound knows of jobs that shift by their mean course alone"
+    else:
+        why = "model and exact cost did not meet"
+    return f"the gap asked for, {asked:.2g}, was missed: {plan.gap:.2g}, since {why}"

@@ -90,6 +90,7 @@ class Found:
             return False
         self.exact, self.sizes, self.schedule, self.setting = exact, sizes, schedule, run.setting
         self.model_usd = model_usd
+        run.tell("exact", self.cost_usd)
         return True
 
     @property
@@ -109,6 +110,12 @@ class Run:
     log: bool
     progress: Callable[[str, float, float], None] | None
 
+    def tell(self, stage: str, best_usd: float, bound_usd: float = -math.inf) -> None:
+        """Tell progress under the name of a stage, USD a year."""
+        if self.progress is not None:
+            words = f"FWS {self.setting.fws_supply_c:g} degC{stage and f', {stage}'}"
+            self.progress(words, best_usd, bound_usd)
+
     def solve(
         self, model: pyo.ConcreteModel, stage: str | None = None, start: Mapping[str, float] | None = None,
         enough_usd: float = math.inf, continuous: bool = False,
@@ -116,11 +123,10 @@ class Run:
         """Solve a model within what is left; progress is told under the name of a stage."""
         tell = None
         if self.progress is not None and stage is not None:
-            words = f"FWS {self.setting.fws_supply_c:g} degC{stage and f', {stage}'}"
-            report = self.progress
+            named = stage
 
             def tell(best: float, least: float) -> None:
-                report(words, best / OBJECTIVE, least / OBJECTIVE)
+                self.tell(named, best / OBJECTIVE, least / OBJECTIVE)
 
         return highs.solve(
             model, gap=self.gap, start=start, log=self.log, progress=tell, enough=OBJECTIVE * enough_usd,

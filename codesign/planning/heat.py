@@ -173,10 +173,10 @@ def _cdu_rows(
 
 def _rejection(rows: Rows, site: Site, setting: Setting, groups: dict[Any, Any],
                points: dict[Any, steady.FwsPoint]) -> list[Any]:  # fmt: skip
-    """Return the power of fans and machines by hour: the least, and more only where waste is paid for."""
-    leaders, waste, out = alike.leaders(site), alike.negative(site), _outage(site, "chiller")
+    """Return the power of fans and machines by hour: the least that rejects the heat, at any price."""
+    leaders, out = alike.leaders(site), _outage(site, "chiller")
     most = {card: max(count for _, (name, count) in groups if name == card) for _, (card, _) in groups}
-    offered: list[tuple[Any, Array, Array]] = []  # pick, least and most power by leader
+    offered: list[tuple[Any, Array]] = []  # pick, power by leader
     for ((cdus, cells), (card, count)), pick in groups.items():
         if cdus not in points:
             continue
@@ -184,13 +184,11 @@ def _rejection(rows: Rows, site: Site, setting: Setting, groups: dict[Any, Any],
         if not table.holds(count, out):
             rows.exact("heat_rejection", pick <= 0)
             continue
-        offered.append((pick, table.power_kw[count], table.full_kw(count)))
+        offered.append((pick, table.power_kw[count]))
     columns = {}
     for i, h in enumerate(sorted(set(leaders))):
         columns[h] = rows.amount("rejection_kw")
-        rows.outer("rejection_power", columns[h] >= sum(float(kw[i]) * pick for pick, kw, _ in offered))
-        if waste[h]:
-            rows.outer("rejection_most", columns[h] <= sum(float(kw[i]) * pick for pick, _, kw in offered))
+        rows.exact("rejection_power", columns[h] == sum(float(kw[i]) * pick for pick, kw in offered))
     return [columns[h] for h in leaders]
 
 
@@ -207,8 +205,6 @@ class Table:
     each_kw: Array
     cells_kw: Array
     fewer_kw: Array
-    fans_kw: float
-    machine_kw: Array  # power of a machine at its capacity
 
     def holds(self, machines: int, out: int) -> bool:
         """Whether the heat is rejected at every dry bulb, also with any one redundant unit out."""
@@ -216,10 +212,6 @@ class Table:
             self.cells_kw + max(machines - out, 0) * self.each_kw, self.fewer_kw + machines * self.each_kw
         )
         return bool((spare >= self.heat_kw - RESIDUE).all() and np.isfinite(self.power_kw[machines]).all())
-
-    def full_kw(self, machines: int) -> Array:
-        """Return the power of everything at full speed and load."""
-        return self.fans_kw + machines * self.machine_kw
 
 
 @lru_cache(maxsize=4096)
@@ -233,6 +225,5 @@ def _table(
     each = np.asarray(machine.capacity_at_kw(setting.fws_supply_c, dry_bulb_c))
     return Table(
         point.heat_kw, least_power_kw(cells, machine, most, setting.fws_supply_c, dry_bulb_c), each,
-        cells.most_kw(dry_bulb_c), fewer.most_kw(dry_bulb_c), float(cells.fan_kw(np.ones(1))[0]),
-        np.asarray(machine.power_kw(each, 1.0, setting.fws_supply_c, dry_bulb_c)),
+        cells.most_kw(dry_bulb_c), fewer.most_kw(dry_bulb_c),
     )  # fmt: skip

@@ -6,7 +6,7 @@ holds no equipment equation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codesign import climate, steady
@@ -59,11 +59,19 @@ def build(
 
 @spent("build")
 def build_day(
-    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float, peak_mw: float
-) -> Joint:
-    """Build the model without the schedule: storage as sizes, beside a mean loss and a highest power."""
+    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float | None,
+    peak_mw: float,
+) -> Joint:  # fmt: skip
+    """Build the model without the schedule: storage as sizes, beside a mean loss and a highest power.
+
+    Without a loss it is whatever the storage can lose: for a bound where drawing power is paid for all year.
+    """
     rows = _named(site, setting)
-    fast = storage.without_dispatch(rows, site, fixed, loss_mw=loss_mw, peak_mw=peak_mw)
+    fast = storage.without_dispatch(rows, site, fixed, loss_mw=loss_mw or 0.0, peak_mw=peak_mw)
+    if loss_mw is None:
+        lost = rows.amount("storage_loss_mw")
+        rows.outer("storage_loss_most", lost <= sum(fast.power_mw.values()))
+        fast = replace(fast, loss_mw=lost)
     return _assembled(site, setting, fixed, rows, points, fast, None, None)
 
 

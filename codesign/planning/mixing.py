@@ -186,7 +186,7 @@ def _leak_usd(sets: Sets, setting: Setting, plant: Site) -> float:
         racks * rack.leakage_kw(level, rack.steady_excess_k(level, supply_c, most)) / 1e3
         for racks, level in levels
     )
-    return float(LEAK * sets.usd_per_mw * max(own.leakage_mw - least_mw, 0.0))
+    return float(LEAK * max(sets.usd_per_mw, 0.0) * max(own.leakage_mw - least_mw, 0.0))
 
 
 def _least_slope(site: Site, setting: Setting, most: steady.ItLoad) -> float:

@@ -159,13 +159,17 @@ def _mastered(run: Run, enough_usd: float) -> Master:
 
 
 def master(site: Site, setting: Setting, fixed: dict[str, object], points: Points) -> joint.Joint:
-    """Build the mean-field master of one setting: outer and exact rows only."""
+    """Build the mean-field master of one setting: outer and exact rows only.
+
+    The storage loses nothing; where a loss all year would be paid for, as much as it can.
+    """
     first = {name: workload.placements(site, name)[0] for name in site.jobs}
     mean_mw = sum(
         job.count * float(workload.template_mw(site, name, first[name]).mean())
         for name, job in site.jobs.items()
     )
-    return joint.build_day(site, setting, fixed, points, loss_mw=0.0, peak_mw=mean_mw)
+    loss_mw = 0.0 if mixing.usd_per_mw(site) >= 0.0 else None
+    return joint.build_day(site, setting, fixed, points, loss_mw=loss_mw, peak_mw=mean_mw)
 
 
 def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
