@@ -125,7 +125,7 @@ def test_what_a_lighter_rack_may_leak_never_raises_a_bound() -> None:
     site = priced(1, (-200.0,))
     setting = codesign.plan(site).setting
     assert setting is not None
-    sets = mixing.Sets(site)
+    sets = mixing.Sets(site, setting)
     assert sets.usd_per_mw < 0.0
     assert mixing._leak_usd(sets, setting, mixing.lightest(site)) == 0.0
 

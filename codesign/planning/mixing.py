@@ -41,12 +41,12 @@ COMPOSITIONS = 20_000
 """Ways to share out the copies of one job over its modes, at most."""
 
 
-def usd_per_mw(site: Site) -> float:
-    """Return E, the annual cost of one MW at the POI all year [USD]."""
+def usd_per_mw(site: Site, slope: float = 1.0) -> float:
+    """Return E, the annual cost of one MW at the POI all year [USD]; what is paid for it times a slope."""
     hours, energy = climate.hours(site), site.energy
-    price = np.where(hours.price_usd_per_mwh < 0.0, NEGATIVE, 1.0) * hours.price_usd_per_mwh
+    price = np.where(hours.price_usd_per_mwh < 0.0, NEGATIVE, slope) * hours.price_usd_per_mwh
     fixed = evaluation.MONTHS * energy.demand_charge_usd_per_mw_month + energy.contract_charge_usd_per_mw_year
-    return float(hours.weight_h_per_year @ price) + fixed
+    return float(hours.weight_h_per_year @ price) + slope * fixed
 
 
 @lru_cache(maxsize=256)
@@ -89,7 +89,7 @@ class Sets:
     """The mixes of a site as spans of each job's distributions over its modes, ordered by mean power."""
 
     def __init__(self, site: Site, setting: Setting) -> None:
-        self.site, self.usd_per_mw = site, usd_per_mw(site)
+        self.site = site
         self.modes = {name: _by_load(site, name) for name in site.jobs}
         self.mw = {name: [copy_mw(site, name, w.mode) for w in each] for name, each in self.modes.items()}
         self.lost = {
@@ -103,7 +103,7 @@ class Sets:
         heaviest = self.running({name: each[-1] for name, each in self.all.items()})
         most = steady.it_load(heaviest, setting)
         self.most_l_per_min, slope = most.rack_flow_l_per_min, _least_slope(site, setting, most)
-        self.usd_per_mw *= slope if self.usd_per_mw > 0.0 else 1.0
+        self.usd_per_mw = usd_per_mw(site, slope)
 
     def load_mw(self, name: str, counts: Counts) -> float:
         return sum(n * mw for n, mw in zip(counts, self.mw[name], strict=True))
