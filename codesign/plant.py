@@ -67,13 +67,22 @@ FAN_RAMP_PU_PER_S = 1 / 30
 PUMP_RAMP_PU_PER_S = 0.1
 """Pump drives, rest to rated flow in 10 s; E: drives are set to 5-20 s, against water hammer."""
 
+NATURAL_PU = 0.1
+"""Natural change of a duty or a flow, of what is installed; of stored energy, of what the storage holds."""
+LEAST_PU = 1e-3
+"""Beside it a share of the racks' power, so that what is not installed has a natural size too."""
+SWING_PU = 1 / 40
+"""Natural change of the storage's power, of its rating and the largest change that the window rule allows."""
+STORED_S, HELD_S = 3.6, 1.0
+"""Natural excess of stored energy, as a time at that change of power; least natural change of it."""
+
 
 class Limit(NamedTuple):
-    """A limit's excess (<= 0 holds), its unit, its natural scale in that unit, and where it is."""
+    """A limit's excess (<= 0 holds), its unit, its natural size in that unit, and where it is."""
 
     excess: Value
     unit: str
-    scale: float
+    scale: Value
     place: str
 
 
@@ -102,6 +111,7 @@ class Plant:
     storage: Storage
     power_factor: float
     interconnection_limit_mw: float | None = None
+    window_mw: float | None = None
     filter_order: int = 1
     filter_hz: float = 0.1
     air_density_pu: float = 1.0
@@ -362,10 +372,44 @@ class Plant:
         }
         return {f"{part}.{name}": k for part, beyond in inputs.items() for name, k in beyond.items()}
 
+    # natural sizes: they scale programmes and set tolerances
+    @property
+    def racks_kw(self) -> float:
+        """Nominal power of all racks, kW."""
+        return sum(group.racks * group.rack.nominal_kw for group in self.groups)
+
+    @property
+    def swing_mw(self) -> float:
+        """Largest change of the POI power that matters: the window rule's, at most the racks' power, MW."""
+        whole_mw = self.racks_kw / 1000
+        return NATURAL_PU * whole_mw if self.window_mw is None else min(self.window_mw, whole_mw)
+
+    def _natural_mw(self, p: Values) -> Value:
+        return SWING_PU * (p["storage_power_mw"] + self.swing_mw)
+
+    def _natural_kw(self, count: Value, capacity_kw: float) -> Value:
+        return NATURAL_PU * count * capacity_kw + LEAST_PU * self.racks_kw
+
+    def scales(self, p: Values) -> dict[str, Value]:
+        """Natural change of every state and control that grows with the hall, in its unit; `heat_kw`."""
+        power_mw = self._natural_mw(p)
+        return {
+            "tcs_flow_l_per_min": NATURAL_PU * p["cdu_count"] * p["cdu_flow_l_per_min"],
+            "fws_flow_kg_per_s": NATURAL_PU * p["fws_pump_flow_kg_per_s"],
+            "chiller_kw": self._natural_kw(p["chiller_count"], self.chiller.capacity_kw),
+            "air_chiller_kw": self._natural_kw(p["air_chiller_count"], self.air_chiller.capacity_kw),
+            "charge_mw": power_mw,
+            "discharge_mw": power_mw,
+            "storage_mwh": NATURAL_PU * p["storage_energy_mwh"] + HELD_S / 3600 * power_mw,
+            **dict.fromkeys(self.filter_states, power_mw),
+            "heat_kw": self.racks_kw,
+        }
+
     # limits
     def limits(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Limit]:
         """Every limit that time can break, by `limit` or `limit.place`."""
         limits: dict[str, Limit] = {}
+        power_mw, energy_mwh = self._natural_mw(p), 2 * SWING_PU * STORED_S / 3600 * self.swing_mw
         supply, cold_aisle_c = x["tcs_supply_c"], self._cold_aisle_c(x, u)
         for group in self.groups:
             flow = self._rack_flow_l_per_min(group, x, d, p)
@@ -373,7 +417,9 @@ class Plant:
             excess = group.rack.limits(self._of(group, x), supply, flow, level)
             limits[f"junction.{group.name}"] = Limit(excess["junction"], "k", 5.0, group.name)
             limits[f"tcs_supply.{group.name}"] = Limit(excess["tcs_supply"], "k", 5.0, group.name)
-            limits[f"rack_flow.{group.name}"] = Limit(excess["rack_flow"], "l_per_min", 25.0, group.name)
+            limits[f"rack_flow.{group.name}"] = Limit(
+                excess["rack_flow"], "l_per_min", NATURAL_PU * group.rack.flow_max_l_per_min, group.name
+            )
             runaway = Limit(excess["thermal_runaway"], "pu", 0.1, group.name)
             limits[f"thermal_runaway.{group.name}"] = runaway
         racks = [group.rack for group in self.groups]
@@ -384,32 +430,34 @@ class Plant:
             "tcs_return": Limit(x["tcs_return_c"] - return_max_c, "k", 5.0, "tcs"),
             "cold_aisle": Limit(cold_aisle_c - air_max_c, "k", 5.0, "room"),
             "tcs_flow": Limit(
-                u["tcs_flow_l_per_min"] / p["cdu_count"] - p["cdu_flow_l_per_min"], "l_per_min", 100.0, "cdu"
+                u["tcs_flow_l_per_min"] / p["cdu_count"] - p["cdu_flow_l_per_min"],
+                "l_per_min", NATURAL_PU * p["cdu_flow_l_per_min"], "cdu",
             ),
             "fws_flow": Limit(
-                u["fws_flow_kg_per_s"] - p["fws_pump_flow_kg_per_s"], "kg_per_s", 5.0, "fws_pump"
+                u["fws_flow_kg_per_s"] - p["fws_pump_flow_kg_per_s"],
+                "kg_per_s", NATURAL_PU * p["fws_pump_flow_kg_per_s"], "fws_pump",
             ),
             "chiller_capacity": Limit(
                 self.chiller.limits(
                     u["chiller_kw"], d["chillers_on"], x["chiller_out_c"], d["dry_bulb_c"]
                 )["chiller_capacity"],
-                "kw", 100.0, "chiller",
+                "kw", self._natural_kw(p["chiller_count"], self.chiller.capacity_kw), "chiller",
             ),
             "air_chiller_capacity": Limit(
                 self.air_chiller.limits(
                     u["air_chiller_kw"], p["air_chiller_count"], x["chilled_water_c"], d["dry_bulb_c"]
                 )["air_chiller_capacity"],
-                "kw", 50.0, "air_chiller",
+                "kw", self._natural_kw(p["air_chiller_count"], self.air_chiller.capacity_kw), "air_chiller",
             ),
             "hot_spot": Limit(self.transformer.limits(x)["hot_spot"], "k", 10.0, "transformer"),
-            "storage_energy_low": Limit(stored["storage_energy_low"], "mwh", 0.001, "storage"),
-            "storage_energy_high": Limit(stored["storage_energy_high"], "mwh", 0.001, "storage"),
-            "storage_charge": Limit(stored["storage_charge"], "mw", 0.05, "storage"),
-            "storage_discharge": Limit(stored["storage_discharge"], "mw", 0.05, "storage"),
+            "storage_energy_low": Limit(stored["storage_energy_low"], "mwh", energy_mwh, "storage"),
+            "storage_energy_high": Limit(stored["storage_energy_high"], "mwh", energy_mwh, "storage"),
+            "storage_charge": Limit(stored["storage_charge"], "mw", power_mw, "storage"),
+            "storage_discharge": Limit(stored["storage_discharge"], "mw", power_mw, "storage"),
         }  # fmt: skip
         if self.interconnection_limit_mw is not None:
             excess = self._poi(x, u, d, p)[0] - self.interconnection_limit_mw
-            limits["interconnection"] = Limit(excess, "mw", 0.05, "poi")
+            limits["interconnection"] = Limit(excess, "mw", power_mw, "poi")
         return limits
 
     # the steady state

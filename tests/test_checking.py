@@ -23,7 +23,7 @@ from codesign.checking.rule import Meter, RangeRule, Recorded
 from codesign.checking.scenarios import BUILDERS, Timeline, names, timeline
 from codesign.checking.sensitivity import Oracle, sensitivities
 from codesign.checking.solver import Solution, Solver
-from codesign.checking.stack import vector
+from codesign.checking.stack import Scales, vector
 from codesign.checking.steady import Start, start, static_margins
 from codesign.consistency import fine_step
 from codesign.design import Design, Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Table
@@ -80,13 +80,17 @@ def result(scenario: str) -> ScenarioResult:
     return runs.run(site(), plan(), scenario)
 
 
+def scales() -> Scales:
+    return begin().stack.scales(begin().p)
+
+
 def resting(problem: Problem, **changes: Any) -> Data:
     """The programme's data at the plan's steady state."""
     at, n = begin(), problem.horizon
     poi = float(at.stack.output_of("poi_mw", at.x, at.u, at.d, at.p))
     rest = Recorded((-poi,), (0.0,)) if problem.rule is not None else Recorded()
     rows = (np.tile(at.d, (n, 1)), np.tile(at.u, (n, 1)), np.tile(at.x, (n, 1)))
-    return replace(Data(at.x, at.p, *rows, at.u, rest), **changes)
+    return replace(Data(at.x, at.p, at.stack.scales(at.p), *rows, at.u, rest), **changes)
 
 
 def row(run: ScenarioResult, limit: str) -> Any:
@@ -130,7 +134,7 @@ def test_a_missing_and_an_unknown_name_are_refused() -> None:
 def test_the_start_is_at_rest() -> None:
     at = begin()
     rate = np.array(at.stack.rate(at.x, at.u, at.d, at.p)).ravel()
-    assert np.abs(rate / at.stack.state_scale).max() < 1e-9
+    assert np.abs(rate / at.stack.scales(at.p).state).max() < 1e-9
 
 
 # programme
@@ -163,7 +167,7 @@ def test_at_rest_nothing_moves() -> None:
     solution = solver.solve(problem.parameters(data), problem.guess(data))
     assert solution.solved
     assert all(slack.max() < 1e-6 for slack in problem.slacks(solution.primal).values())
-    np.testing.assert_allclose(problem.states(solution.primal)[-1], begin().x, atol=0.05)
+    np.testing.assert_allclose(problem.states(solution.primal, scales())[-1], begin().x, atol=0.05)
 
 
 def test_a_warm_solve_finds_what_a_cold_one_finds() -> None:
@@ -173,7 +177,7 @@ def test_a_warm_solve_finds_what_a_cold_one_finds() -> None:
     data = resting(problem, disturbances=falls)
     cold = solver.solve(problem.parameters(data), problem.guess(data))
     later = replace(
-        data, start=problem.states(cold.primal)[0], disturbances=np.vstack([falls[1:], falls[-1:]])
+        data, start=problem.states(cold.primal, scales())[0], disturbances=np.vstack([falls[1:], falls[-1:]])
     )
     shifted = problem.shifted(cold, 1)
     warm = solver.solve(problem.parameters(later), shifted.primal, shifted)
@@ -183,8 +187,8 @@ def test_a_warm_solve_finds_what_a_cold_one_finds() -> None:
     assert again.solved
     assert warm.iterations < again.iterations
     move = (
-        problem.controls(warm.primal)[0] - problem.controls(again.primal)[0]
-    ) / begin().stack.control_scale
+        problem.controls(warm.primal, scales())[0] - problem.controls(again.primal, scales())[0]
+    ) / scales().control
     assert np.abs(move).max() < 0.02
 
 
@@ -196,9 +200,9 @@ def test_the_window_rule_binds_and_its_slack_is_what_storage_cannot_carry() -> N
     data = resting(tight, disturbances=falls)
     solution = Solver(tight.symbols, tight.bounds).solve(tight.parameters(data), tight.guess(data))
     assert solution.solved
-    left = tight.slacks(solution.primal)["poi_window"][0]
+    left = tight.slacks(solution.primal)["poi_window"][0] * rule(limit=0.05).scale
     assert 0.03 < left < 0.06
-    charge = tight.controls(solution.primal)[0][begin().stack.controls.index("charge_mw")]
+    charge = tight.controls(solution.primal, scales())[0][begin().stack.controls.index("charge_mw")]
     assert charge == pytest.approx(0.1, abs=1e-5)
 
 
@@ -215,7 +219,7 @@ def test_limits_hold_at_the_interval_s_end() -> None:
     data = resting(problem, start=full, control_reference=u[None, :])
     solution = Solver(problem.symbols, problem.bounds).solve(problem.parameters(data), problem.guess(data))
     assert solution.solved
-    assert problem.controls(solution.primal)[0][charge] == pytest.approx(0.02, abs=1e-4)
+    assert problem.controls(solution.primal, scales())[0][charge] == pytest.approx(0.02, abs=1e-4)
 
 
 def test_two_radau_stages_are_nearer_to_the_integrator_than_one() -> None:
@@ -230,12 +234,12 @@ def test_two_radau_stages_are_nearer_to_the_integrator_than_one() -> None:
         problem = Problem(at.stack, steps, 0.5, order=order)
         data = resting(problem, disturbances=np.tile(d, (steps, 1)))
         for slot in problem.at_u:  # the controls held: what is left is a simulation
-            problem.bounds["lbx"][slot] = problem.bounds["ubx"][slot] = at.u / at.stack.control_scale
+            problem.bounds["lbx"][slot] = problem.bounds["ubx"][slot] = at.u / scales().control
         solution = Solver(problem.symbols, problem.bounds).solve(
             problem.parameters(data), problem.guess(data)
         )
         assert solution.solved
-        error[order] = np.abs(problem.states(solution.primal)[-1] - x)[:8].max()
+        error[order] = np.abs(problem.states(solution.primal, scales())[-1] - x)[:8].max()
     assert error[2] < 0.1 * error[1]
 
 
@@ -368,7 +372,7 @@ def test_after_a_failure_the_tail_of_the_last_moves_is_held() -> None:
     record = short_run(controller, line)
     assert [move.kind for move in record.moves] == ["cold", "held", "held"]
     assert record.moves[1].status == "Restoration_Failed > Restoration_Failed"
-    promised = controller.problem.controls(first[0].primal)
+    promised = controller.problem.controls(first[0].primal, scales())
     np.testing.assert_array_equal(record.moves[2].controls[0], promised[2])
 
 

@@ -65,8 +65,9 @@ def plant_of(hall: Hall) -> Plant:
         groups=groups, cdu=hall.cdu, fws_pump=hall.fws_pump, dry_cooler=hall.dry_cooler,
         chiller=hall.chiller, buffer=hall.buffer, fan_wall=hall.fan_wall, air_chiller=hall.air_chiller,
         transformer=hall.transformer, storage=storage, power_factor=site.poi.power_factor,
-        interconnection_limit_mw=site.poi.interconnection_limit_mw, filter_order=site.poi.filter_order,
-        filter_hz=site.poi.band_hz[0], air_density_pu=hall.density_pu,
+        interconnection_limit_mw=site.poi.interconnection_limit_mw,
+        window_mw=window.limit_mw(site) if window.applies(site) else None,
+        filter_order=site.poi.filter_order, filter_hz=site.poi.band_hz[0], air_density_pu=hall.density_pu,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:  # fmt: skip
     """Run a timeline; ends early, and says so, where the integrator gives up."""
-    stack, x, last_u = start.stack, start.x, start.u
+    stack, x, last_u, scales = start.stack, start.x, start.u, start.stack.scales(start.p)
     meter = Meter(rule, line.step_s) if rule is not None else None
     intervals: list[Interval] = []
     controls: list[Vector] = []
@@ -52,7 +52,7 @@ def run(
             first = stack.output_of(meter.rule.output, x, line.control_reference[0], known[0], start.p)
             meter.rest(float(first))
         recorded = meter.recorded if meter is not None else Recorded()
-        move = controller.move(Data(x, start.p, known, *line.references(k), last_u, recorded))
+        move = controller.move(Data(x, start.p, scales, known, *line.references(k), last_u, recorded))
         u = controller.obey(move.controls[0], last_u, d, start.p)
         moves.append(move)
         if meter is not None:

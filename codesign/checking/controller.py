@@ -53,27 +53,30 @@ class Controller:
             statuses.append(solution.status)
             iterations += solution.iterations
             if solution.solved:
-                return self._accept(solution, "warm", statuses, iterations)
+                return self._accept(data, solution, "warm", statuses, iterations)
         solution = self.solver.solve(parameters, self.problem.guess(data))
         statuses.append(solution.status)
         iterations += solution.iterations
         if solution.solved:
-            return self._accept(solution, "cold", statuses, iterations)
+            return self._accept(data, solution, "cold", statuses, iterations)
         if self.last is None:
             held = data.control_reference
         else:
-            controls = self.problem.controls(self.last.primal)
+            controls = self.problem.controls(self.last.primal, data.scales)
             held = controls[np.minimum(np.arange(self.problem.horizon) + self.age, self.problem.horizon - 1)]
         return Move(held, "held", " > ".join(statuses), iterations, {})
 
-    def _accept(self, solution: Solution, kind: str, statuses: list[str], iterations: int) -> Move:
+    def _accept(
+        self, data: Data, solution: Solution, kind: str, statuses: list[str], iterations: int
+    ) -> Move:
         self.last, self.age = solution, 0
         problem, unmet = self.problem, {}
         for key, slack in problem.slacks(solution.primal).items():
-            stages = np.flatnonzero(slack > MET * problem.scale(key))
+            stages = np.flatnonzero(slack > MET)
             if len(stages):
-                unmet[key] = (int(stages[0]), float(slack.max()))
-        return Move(problem.controls(solution.primal), kind, " > ".join(statuses), iterations, unmet)
+                unmet[key] = (int(stages[0]), float(slack.max()) * problem.natural(key, data.scales))
+        controls = problem.controls(solution.primal, data.scales)
+        return Move(controls, kind, " > ".join(statuses), iterations, unmet)
 
     def obey(self, u: Vector, before: Vector, d: Vector, p: Vector) -> Vector:
         """Return controls that no machine refuses: within ramps, one of a pair, cut by the least share."""

@@ -4,8 +4,9 @@ judge        from
 integrated   every limit of the plant at every dense output of every interval, with that interval's controls
 waveform     the range rule on its samples (at steps' starts), high-passed; at rest before the first
 
-What lies beyond a limit by less than TOLERANCE_PU of its natural size (1e-3 K, 1e-5 MW) is taken to lie on
-it: that is the resolution of controls and start, far above the integrator's.
+What lies beyond a limit by less than TOLERANCE_PU of its natural size (1e-3 K, 5e-6 of the power that the
+storage and the window rule have together) is taken to lie on it: that is the resolution of controls and
+start, far above the integrator's.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ def integrated(
     states = np.vstack([interval.states for interval in intervals])
     times = np.concatenate([k * step_s + interval.times_s for k, interval in enumerate(intervals)])
     values = stack.evaluate(stack.limit, states, np.repeat(u, count, axis=0), np.repeat(d, count, axis=0), p)
-    worst: dict[str, Margin] = {}
+    natural, worst = stack.scales(p).limit, dict[str, Margin]()
     for j, limit in enumerate(stack.limits):
         at = int(values[:, j].argmax())
-        margin = settle(-float(values[at, j]), limit.scale)
+        margin = settle(-float(values[at, j]), float(natural[j]))
         found = Margin(limit.name, scenario, limit.place, float(times[at]), margin, limit.unit, "integrated")
         if limit.name not in worst or margin < worst[limit.name].margin:
             worst[limit.name] = found

@@ -1,7 +1,8 @@
 """The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
 
 min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2
-             + W_PAIR u_ki u_kj/su^2 + RHO 1'e_k + RHO_RANGE r_k  +  PEAK RHO_RANGE max_k r_k
+             + W_PAIR u_ki u_kj/su^2 + W_REST u_ki/su, where ur_ki = 0
+             + RHO 1'e_k + RHO_RANGE r_k  +  PEAK RHO_RANGE max_k r_k
 s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two stages; the last is x_{k+1}
       h(x_k, u_k, d_k, p)/sh + back_off <= e_k             limits at both ends, exact L1 penalty
       h(x_{k+1}, u_k, d_k, p)/sh + back_off <= e_k
@@ -9,9 +10,14 @@ s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two
       |u_k - u_{k-1}| <= ramp dt                           slow controls, hard
       |y_j - y_i| <= R + r_j,   (j - i) dt <= window       range rule on a high-passed output and its past
 
-W_PAIR acts on the two directions of one machine, of which one is zero. The penalties are exact while RHO and
-RHO_RANGE are above the largest multiplier (seen: below 1); machines are spared before the range rule, and of
-what the rule cannot have, the largest slack counts more.
+su, sx, sh are natural sizes, of the site's own machines and limits: data, as sizes are. In them a programme
+is the same however large its hall is, and the penalties stay above what a multiplier can be. With P the
+storage's rating, R the range rule's limit and M = P + R = 40 su, a control lies at most M off its reference:
+the cost's slope is at most (2 W_U + 4 W_MOVE) 40/su = 40/M a MW, and moving one filtered sample alone takes
+at most 1 + N (1 - pole), about 6, moves: 240/M, or 24 for a slack of R/10; RHO_RANGE is four times that.
+Temperatures: a tenth of all chillers moves a loop by 0.01-0.03 K of 5 K in a step: up to 100 against RHO.
+Machines are spared before the range rule, and of what the rule cannot have, the largest slack counts more.
+W_PAIR acts on the two directions of one machine, of which one is zero.
 
 With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all
 others with their slacks; sizes and start are parameters: the multipliers lam_p are the sensitivities of the
@@ -31,11 +37,12 @@ import numpy as np
 
 from codesign.checking.rule import RangeRule, Recorded
 from codesign.checking.solver import Solution
-from codesign.checking.stack import Stack, Vector
+from codesign.checking.stack import NATURAL, PER_UNIT, Scales, Stack, Vector
 
-RHO, RHO_RANGE = 1000.0, 20.0  # machines are spared before the range rule
+RHO, RHO_RANGE = 1000.0, 100.0  # machines are spared before the range rule
 PEAK = 5.0  # weight of the range rule's largest slack in a stage's: what cannot be met is levelled
 W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
+W_REST, REST = 0.02, 1e-9  # on a control that the plan has at rest: there its square has no slope
 W_PAIR = 10.0  # on the product of two controls of which one is zero
 W_ORACLE, RHO_ORACLE = 1e-2, 1e-2  # shares of tracking cost and penalties beside the margin oracle's t
 FAR = 1e6  # stands for "no recorded past" in the range rule
@@ -48,6 +55,7 @@ class Data:
 
     start: Vector
     sizes: Vector
+    scales: Scales
     disturbances: Vector
     control_reference: Vector
     state_reference: Vector
@@ -112,8 +120,9 @@ class Problem:
         nx, nu, nd = len(s.states), len(s.controls), len(s.disturbances)
         sections = self.rule.sections if self.rule else 0
         shapes = {
-            "start": (nx, 1), "sizes": (len(s.sizes), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n),
-            "last": (nu, 1), "memory": (sections, 1), "past": (2, n if self.rule else 0),
+            "start": (nx, 1), "sizes": (len(s.sizes), 1), "sx": (nx, 1), "su": (nu, 1),
+            "sh": (len(s.limits), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n), "last": (nu, 1),
+            "memory": (sections, 1), "past": (2, n if self.rule else 0),
         }  # fmt: skip
         stops = np.cumsum([0, *(rows * columns for rows, columns in shapes.values())])
         self.given = {name: slice(a, b) for name, a, b in zip(shapes, stops[:-1], stops[1:], strict=True)}
@@ -122,6 +131,8 @@ class Problem:
     def _build(self) -> None:
         s, given = self.stack, self._parameters()
         p, x, u_before = given["sizes"], given["start"], given["last"]
+        self._sx, self._su, self._sh = given["sx"], given["su"], given["sh"]
+        control_high = s.control_high / NATURAL[PER_UNIT]  # finite for shares alone
         memory = ca.vertsplit(given["memory"]) if self.rule else []
         filtered: list[ca.SX] = []
         self.at_u: list[slice] = []
@@ -133,9 +144,9 @@ class Problem:
         self._shared = len(self._low)
         for k in range(self.horizon):
             d = given["d"][:, k]
-            scaled, at = self._variable(f"u{k}", len(s.controls), 0.0, s.control_high / s.control_scale)
+            scaled, at = self._variable(f"u{k}", len(s.controls), 0.0, control_high)
             self.at_u.append(at)
-            u = scaled * s.control_scale
+            u = scaled * self._su
             after = self._step(k, x, u, d, p)
             self._ramps(k, u - u_before, s.ramp(p) * self.step_s)
             self._limits(k, x, after, u, d, p)
@@ -143,6 +154,7 @@ class Problem:
                 sample = s.output_of(self.rule.output, x, u, d, p)
                 memory = self._range(k, sample, memory, given["past"], filtered)
             self._track(u - given["ur"][:, k], u - u_before, after - given["xr"][:, k])
+            self._cost += W_REST * ca.dot(given["ur"][:, k] <= REST * self._su, scaled)
             for i, j in s.exclusive:
                 self._penalty += W_PAIR * scaled[i] * scaled[j]
             x, u_before = after, u
@@ -158,9 +170,9 @@ class Problem:
 
     def _track(self, off: ca.SX, change: ca.SX, miss: ca.SX) -> None:
         """Add a stage's cost: controls off their reference, their change, states off their reference."""
-        pull = miss / self.stack.state_scale
-        self._cost += W_U * ca.sumsqr(off / self.stack.control_scale)
-        self._cost += W_MOVE * ca.sumsqr(change / self.stack.control_scale)
+        pull = miss / self._sx
+        self._cost += W_U * ca.sumsqr(off / self._su)
+        self._cost += W_MOVE * ca.sumsqr(change / self._su)
         self._cost += W_X * ca.sumsqr(pull[self.tracked])
 
     def _step(self, k: int, x: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX) -> ca.SX:
@@ -169,18 +181,18 @@ class Problem:
         points = []
         for i in range(self.order):
             scaled, at = self._variable(f"x{k}_{i}", len(s.states))
-            points.append(scaled * s.state_scale)
+            points.append(scaled * self._sx)
         self.at_x.append(at)
         rates = [s.rate(point, u, d, p) for point in points]
         for i, (point, row) in enumerate(zip(points, table, strict=True)):
             moved = sum((b * rate for b, rate in zip(row, rates, strict=True)), ca.SX.zeros(len(s.states)))
-            self._equal(k, f"step {i}", (point - x - self.step_s * moved) / s.state_scale)
+            self._equal(k, f"step {i}", (point - x - self.step_s * moved) / self._sx)
         return points[-1]
 
     def _ramps(self, k: int, change: ca.SX, most: ca.SX) -> None:
         """Add the slow controls' largest change, up and down."""
         for j, i in enumerate(self.stack.slow):
-            name, scale = self.stack.controls[i], self.stack.control_scale[i]
+            name, scale = self.stack.controls[i], self._su[i]
             up, down = (change[i] - most[j]) / scale, (-change[i] - most[j]) / scale
             self._at_most_zero(k, {f"{name} up": up, f"{name} down": down})
 
@@ -189,15 +201,14 @@ class Problem:
         limits = self.stack.limits
         e, at = self._slack(f"e{k}", len(self.soft), RHO)
         self.at_e.append(at)
-        scale = np.array([limit.scale for limit in limits])
         for end, point in enumerate((x, after)):
-            value = self.stack.limit(point, u, d, p) / scale
+            value = self.stack.limit(point, u, d, p) / self._sh
 
             def imposed(i: int, end: int = end) -> bool:
                 return end == 0 if limits[i].hard else end == 1 or k > 0 or limits[i].steerable
 
             rows = {
-                i: value[i] + self.back_off[i] / scale[i] - e[j]
+                i: value[i] + self.back_off[i] - e[j]
                 for j, i in enumerate(self.soft)
                 if imposed(i)
             }
@@ -229,8 +240,9 @@ class Problem:
 
     def parameters(self, data: Data) -> Vector:
         """Return the parameter vector; of the range rule's past, each stage's extremes."""
-        parts = [data.start, data.sizes, data.disturbances, data.control_reference, data.state_reference,
-                 data.last_control]  # fmt: skip
+        sizes = data.scales
+        parts = [data.start, data.sizes, sizes.state, sizes.control, sizes.limit, data.disturbances,
+                 data.control_reference, data.state_reference, data.last_control]  # fmt: skip
         flat = [np.asarray(part, dtype=float).ravel() for part in parts]
         if self.rule is not None:
             samples = data.recorded.samples
@@ -246,11 +258,11 @@ class Problem:
         """Return a start: the state held, the controls at their reference, no slack."""
         w = np.zeros(len(self._low))
         for k in range(self.horizon):
-            w[self.at_u[k]] = data.control_reference[k] / self.stack.control_scale
+            w[self.at_u[k]] = data.control_reference[k] / data.scales.control
             for i in range(self.order):
                 at = self.at_x[k]
                 shift = (self.order - 1 - i) * len(self.stack.states)
-                w[at.start - shift : at.stop - shift] = data.start / self.stack.state_scale
+                w[at.start - shift : at.stop - shift] = data.start / data.scales.state
         return w
 
     def shifted(self, solution: Solution, steps: int) -> Solution:
@@ -269,23 +281,22 @@ class Problem:
             lam_g[list(rows)] = solution.lam_g[list(origins)]
         return replace(solution, primal=solution.primal[moved], lam_x=solution.lam_x[moved], lam_g=lam_g)
 
-    def scale(self, key: str) -> float:
+    def controls(self, primal: Vector, scales: Scales) -> Vector:
+        return np.array([primal[at] for at in self.at_u]) * scales.control
+
+    def states(self, primal: Vector, scales: Scales) -> Vector:
+        return np.array([primal[at] for at in self.at_x]) * scales.state
+
+    def slacks(self, primal: Vector) -> dict[str, Vector]:
+        """Return each limit's slack by stage, in its natural size."""
+        values = np.array([primal[at] for at in self.at_e]).reshape(self.horizon, len(self.soft))
+        named = {self.stack.limits[i].key: values[:, j] for j, i in enumerate(self.soft)}
+        if self.rule is not None and self.rule.name != self.target:
+            named[self.rule.name] = np.array([primal[at] for at in self.at_range]).ravel()
+        return named
+
+    def natural(self, key: str, scales: Scales) -> float:
         """Return the natural size of a limit or of the range rule, in its own unit."""
         if self.rule is not None and key == self.rule.name:
             return self.rule.scale
-        return next(limit.scale for limit in self.stack.limits if limit.key == key)
-
-    def controls(self, primal: Vector) -> Vector:
-        return np.array([primal[at] for at in self.at_u]) * self.stack.control_scale
-
-    def states(self, primal: Vector) -> Vector:
-        return np.array([primal[at] for at in self.at_x]) * self.stack.state_scale
-
-    def slacks(self, primal: Vector) -> dict[str, Vector]:
-        """Return each limit's slack by stage, in the limit's own unit."""
-        values = np.array([primal[at] for at in self.at_e]).reshape(self.horizon, len(self.soft))
-        limits = [self.stack.limits[i] for i in self.soft]
-        named = {limit.key: values[:, j] * limit.scale for j, limit in enumerate(limits)}
-        if self.rule is not None and self.rule.name != self.target:
-            named[self.rule.name] = np.array([primal[at] for at in self.at_range]).ravel() * self.rule.scale
-        return named
+        return float(next(scales.limit[i] for i, row in enumerate(self.stack.limits) if row.key == key))

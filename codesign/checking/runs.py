@@ -22,10 +22,10 @@ from codesign.site import Site
 
 Progress = Callable[[str, int, int], None]  # scenario, steps done, steps
 
-BACK_OFF = {"k": 0.5, "c": 0.5, "mw": 1e-3, "kw": 1.0, "l_per_min": 2.0}
-"""What the controller keeps off a limit for its own model's error, by the limit's unit.
+BACK_OFF_PU = {"k": 0.1, "c": 0.1, "mw": 0.02, "kw": 0.01, "l_per_min": 0.15}
+"""What the controller keeps off a limit for its own model's error, of its natural size, by its unit.
 
-Radau-1 against CVODES, measured: 0.13-0.45 K on junctions (largest while flows move), 1.4 l/min.
+Radau-1 against CVODES, measured: 0.13-0.45 K on junctions (largest while flows move), 1.4 l/min of 130.
 Powers follow at once; stored energy is linear in them: exact.
 """
 
@@ -62,7 +62,7 @@ def _machines(
 
 def problem(stack: Stack, horizon: int, step_s: float, rule: RangeRule | None, order: int = 1) -> Problem:
     """Return the controller's programme."""
-    back_off = np.array([0.0 if limit.hard else BACK_OFF.get(limit.unit, 0.0) for limit in stack.limits])
+    back_off = np.array([0.0 if limit.hard else BACK_OFF_PU.get(limit.unit, 0.0) for limit in stack.limits])
     return Problem(stack, horizon, step_s, rule=rule, order=order, back_off=back_off, tracked=tracked(stack))
 
 

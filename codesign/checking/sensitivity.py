@@ -19,7 +19,7 @@ import numpy as np
 from codesign import modes
 from codesign.checking.ocp import Data, Problem
 from codesign.checking.rule import Meter, RangeRule, Recorded
-from codesign.checking.runs import BACK_OFF, range_rule, run, tracked
+from codesign.checking.runs import BACK_OFF_PU, range_rule, run, tracked
 from codesign.checking.scenarios import Timeline, timeline
 from codesign.checking.solver import PRECISE, Solution, Solver
 from codesign.checking.stack import Vector
@@ -57,7 +57,11 @@ class Oracle:
         self.first = first if first < last <= first + MOST_STEPS else max(0, last - LEAD_STEPS)
         self.steps = last - self.first
         others = {row.limit: min(row.margin, 0.0) for row in result.margins if row.limit != limit}
-        allowed = np.array([others.get(row.name, 0.0) - BACK_OFF.get(row.unit, 0.0) for row in stack.limits])
+        self.scales = stack.scales(begin.p)
+        allowed = np.array([
+            others.get(row.name, 0.0) / natural - BACK_OFF_PU.get(row.unit, 0.0)
+            for row, natural in zip(stack.limits, self.scales.limit, strict=True)
+        ])  # fmt: skip
         relaxed = replace(rule, limit=rule.limit - others.get(rule.name, 0.0), back_off=0.0)
         self.problem = Problem(
             stack,
@@ -69,7 +73,8 @@ class Oracle:
             back_off=allowed,
         )
         self.solver = Solver(self.problem.symbols, self.problem.bounds, PRECISE)
-        self.scale = next((row.scale for row in stack.limits if row.name == limit), rule.scale)
+        keys = [row.key for row in stack.limits if row.name == limit]
+        self.scale = self.problem.natural(keys[0], self.scales) if keys else rule.scale
         self.unit = worst.unit
         self.states = np.array([result.states[name] for name in stack.states]).T
         self.controls = np.array([result.controls[name] for name in stack.controls]).T
@@ -95,15 +100,16 @@ class Oracle:
             meter.rest(float(self.samples[0]))
         last = self.controls[max(0, self.first - 1)] if self.first else self.begin.u
         recorded = meter.recorded if self.problem.rule is not None else Recorded()
-        return Data(x, sizes, line.actual[rows], *line.references(self.first, self.steps), last, recorded)
+        references = line.references(self.first, self.steps)
+        return Data(x, sizes, self.scales, line.actual[rows], *references, last, recorded)
 
     def guess(self, data: Data) -> Vector:
         """Return a start: the recorded run."""
-        problem, stack = self.problem, self.begin.stack
+        problem, scales = self.problem, self.scales
         w = problem.guess(data)
         for k in range(self.steps):
-            w[problem.at_u[k]] = self.controls[self.first + k] / stack.control_scale
-            w[problem.at_x[k]] = self.states[self.first + k + 1] / stack.state_scale
+            w[problem.at_u[k]] = self.controls[self.first + k] / scales.control
+            w[problem.at_x[k]] = self.states[self.first + k + 1] / scales.state
         return w
 
     def slopes(self, solution: Solution) -> dict[str, float]:

@@ -21,7 +21,7 @@ from codesign.timing import spent
 
 COLD: dict[str, Any] = {
     "print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes", "ipopt.bound_relax_factor": 0.0,
-    "ipopt.mumps_permuting_scaling": 0, "ipopt.mumps_scaling": 0, "ipopt.max_iter": 300, "ipopt.tol": 1e-6,
+    "ipopt.mumps_permuting_scaling": 0, "ipopt.mumps_scaling": 0, "ipopt.max_iter": 300, "ipopt.tol": 1e-7,
     "ipopt.acceptable_tol": 1e-4, "ipopt.acceptable_iter": 4, "ipopt.acceptable_constr_viol_tol": 1e-4,
     "ipopt.acceptable_compl_inf_tol": 1e-4,
 }  # fmt: skip

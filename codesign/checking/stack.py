@@ -6,6 +6,7 @@ limit          x, u, d, p    value of every limit, kept when <= 0    [unit of th
 output         x, u, d, p    every output that the plant names
 heat           x, u, d, p    net heat into the plant, heat into it   [kW]
 ramp           p             largest change of the slow controls     [1/s of each control's unit]
+scales         p             natural sizes of states, controls, limits, heat
 
 x states, u controls, d disturbances, p sizes: column vectors in the order of the plant's own name lists.
 """
@@ -22,11 +23,9 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-# natural change of a quantity by the unit that ends its name: scales the programme, decides nothing
-NATURAL = {
-    "c": 5.0, "k": 5.0, "pu": 0.2, "kw": 100.0, "mw": 0.05, "mwh": 0.002, "l_per_min": 100.0, "kg_per_s": 3.0,
-}  # fmt: skip
 PER_UNIT = "_pu"  # a control whose name ends so lives in [0, 1]; every other control is >= 0
+NATURAL = {"_c": 5.0, "_k": 5.0, PER_UNIT: 0.2}
+"""Natural change of what is no amount, by the end of its name; that of an amount is the plant's to tell."""
 
 
 class PlantLike(Protocol):
@@ -47,12 +46,13 @@ class PlantLike(Protocol):
     def outputs(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...
     def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...  # excess, unit, scale, place
     def ramps(self, p: Any) -> Mapping[str, Any]: ...
+    def scales(self, p: Any) -> Mapping[str, Any]: ...
     def out_of_range(self, x: Any, d: Any) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One named limit; `scale` is its natural size in `unit`.
+    """One named limit.
 
     hard       a function of controls alone: what the machine can be told to do, obeyed without slack
     steerable  the controls act on it at once (otherwise only through the states, from the interval's end on)
@@ -62,9 +62,21 @@ class Limit:
     name: str
     place: str
     unit: str
-    scale: float
     hard: bool
     steerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Natural sizes at the sizes of a plan, in the units of states, controls and limits; of heat, kW.
+
+    They make numbers of order one of a hall of any size; they are no part of the physics.
+    """
+
+    state: Vector
+    control: Vector
+    limit: Vector
+    heat_kw: float
 
 
 class Stack:
@@ -86,8 +98,8 @@ class Stack:
         by_state = _touches(value, vectors[0])
         self.acts = _touches(value, vectors[1])  # limits x controls
         self.limits = tuple(
-            Limit(key, key.split(".")[0], place, unit, float(scale), not any(by_state[i]), any(self.acts[i]))
-            for i, (key, (_, unit, scale, place)) in enumerate(limits.items())
+            Limit(key, key.split(".")[0], place, unit, not any(by_state[i]), any(self.acts[i]))
+            for i, (key, (_, unit, _, place)) in enumerate(limits.items())
         )
         self.outputs = tuple(outputs)
         self.rate = _function("rate", vectors, [rates[name] for name in self.states])
@@ -98,23 +110,29 @@ class Stack:
         ramps = plant.ramps(p)
         self.slow = [self.controls.index(name) for name in ramps]
         self.ramp = _function("ramp", [vectors[3]], list(ramps.values()))
-        self.state_scale = np.array([natural(name) for name in self.states])
-        self.control_scale = np.array([natural(name) for name in self.controls])
+        own = plant.scales(p)
+        sizes = [[_natural(name, own) for name in names] for names in (self.states, self.controls)]
+        rows = [*sizes, [entry[2] for entry in limits.values()], [own["heat_kw"]]]
+        self._scales = ca.Function("scales", [vectors[3]], [_column(row) for row in rows], {"cse": True})
         self.control_high = np.array([1.0 if name.endswith(PER_UNIT) else np.inf for name in self.controls])
 
     def output_of(self, name: str, x: Any, u: Any, d: Any, p: Any) -> Any:
         """Return one output at a point (numbers or symbols)."""
         return self.output(x, u, d, p)[self.outputs.index(name)]
 
+    def scales(self, p: Vector) -> Scales:
+        """Return the natural sizes at sizes p."""
+        state, control, limit, heat = (np.array(row).ravel() for row in self._scales(p))
+        return Scales(state, control, limit, float(heat[0]))
+
     def evaluate(self, function: ca.Function, x: Vector, u: Vector, d: Vector, p: Vector) -> Vector:
         """Return a function's rows at many points; x, u, d hold one point a row."""
         return np.array(function(x.T, u.T, d.T, p[:, None] if len(x) > 1 else p)).T
 
 
-def natural(name: str) -> float:
-    """Return the natural change of the quantity that `name` stands for, by its unit."""
-    matches = [unit for unit in NATURAL if name.endswith("_" + unit)]
-    return NATURAL[max(matches, key=len)] if matches else 1.0
+def _natural(name: str, own: Mapping[str, Any]) -> Any:
+    """Return the natural change of a state or control: by its unit, or the plant's own."""
+    return next((size for end, size in NATURAL.items() if name.endswith(end)), None) or own[name]
 
 
 def vector(names: tuple[str, ...], values: Mapping[str, float]) -> Vector:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate, evaluation, steady, workload
+from codesign import catalogue, climate, evaluation, steady, window, workload
 from codesign.checking.stack import Stack, Vector, vector
 from codesign.components.storage import Storage
 from codesign.design import Margin, Plan, Setting
@@ -126,6 +126,7 @@ def plant(site: Site, plan: Plan) -> Plant:
         storage=_storage(site, plan),
         power_factor=site.poi.power_factor,
         interconnection_limit_mw=site.poi.interconnection_limit_mw,
+        window_mw=window.limit_mw(site) if window.applies(site) else None,
         filter_order=site.poi.filter_order,
         filter_hz=site.poi.band_hz[0],
         air_density_pu=climate.air_density_pu(site),
