@@ -44,8 +44,8 @@ def margins(s: float, scenario: str) -> dict[str, Margin]:
 
 
 def same(base: Margin, other: Margin, s: float) -> bool:
-    """Whether a temperature margin is equal, and one of an amount in proportion."""
-    if base.unit in ("k", "c"):
+    """Whether a margin of temperature or share is equal, and one of an amount in proportion."""
+    if base.unit in ("k", "c", "pu"):
         return abs(other.margin - base.margin) <= WITHIN_K
     return abs(other.margin / s - base.margin) <= WITHIN_PU * abs(base.margin) + 1e-9
 
