@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from textwrap import wrap
 from typing import Any
@@ -16,6 +17,8 @@ PACKAGES = ("codesign-dc", "pyomo", "highspy", "casadi", "numpy", "scipy", "pand
 
 
 WIDTH = 110
+HTML_LINES = 8
+"""Of the answer, above the table of sizes."""
 
 
 def versions() -> dict[str, str]:
@@ -156,6 +159,20 @@ def text_of_design(design: Design) -> str:
     lines += [*_margins(design.check), *_list("not covered", claim.not_covered)]
     lines += _list("assumed", claim.assumptions)
     return "\n".join(lines)
+
+
+def html_of_design(design: Design) -> str:
+    """Return the first lines of the answer and the sizes as a table, for a notebook."""
+    head = "\n".join(text_of_design(design).splitlines()[:HTML_LINES])
+    columns = ("size", "card", "count", "value", "unit", "set by")
+    rows = [
+        (name, size.card or "", size.count or "", f"{size.value:g}", size.unit, size.set_by)
+        for name, size in design.sizes.items()
+    ]
+    cells = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]
+    top = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f"<pre>{escape(head)}</pre><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def text_of_plan(plan: Plan) -> str:

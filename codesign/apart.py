@@ -1,6 +1,7 @@
 """Work in processes of its own, some at a time: heard as it goes, ended with its caller.
 
-Processes are spawned: the caller's module guards its main.
+Processes are spawned: each imports the caller's script, which must guard its main. `prove` finds out before
+work begins.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +20,14 @@ from typing import Any, TypeVar
 
 from codesign import stopping
 from codesign.design import Outcome
-from codesign.errors import InputError, SolverError, StoppedError
+from codesign.errors import Fault, InputError, SolverError, StoppedError
 
 T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What the linear algebra of a process reads when it starts."""
+UNGUARDED = 78
+"""Exit code of a process that found its caller's script at work while it imported it."""
 ASKED_S = 0.2
 """How often the limits of the work are looked at while no process says anything."""
 
@@ -46,6 +50,7 @@ def each(
     StoppedError
         Time is up, the user asked to stop, or a process was ended from outside by SIGTERM.
     """
+    end_where_imported()
     results: dict[int, T] = {}
     waiting, running = list(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]]()
     try:
@@ -74,6 +79,23 @@ def each(
     return [results[index] for index in range(len(tasks))]
 
 
+def prove() -> None:
+    """Start one process that does nothing; InputError where the script that runs does not guard its main."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name.partition(".")[0] != "codesign":
+        each([_nothing])
+
+
+def end_where_imported() -> None:
+    """End a process that only imports its caller's script: a main that is not guarded ran its work there."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(UNGUARDED)
+
+
+def _nothing(progress: Callable[..., None]) -> None:
+    """A task to start a process with."""
+
+
 def cores() -> int:
     """Return the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
@@ -96,12 +118,20 @@ def _heard(here: Connection, worker: BaseProcess) -> tuple[str, Any]:
         worker.join()
         if worker.exitcode == -signal.SIGTERM:
             raise StoppedError(Outcome.INTERRUPTED) from None
+        if worker.exitcode == UNGUARDED:
+            raise _unguarded() from None
         raise SolverError(f"a process ended without a result, exit code {worker.exitcode}") from None
     if kind == "refused":
         raise value
     if kind == "raised":
         raise SolverError(f"in a process of its own:\n{value}")
     return kind, value
+
+
+def _unguarded() -> InputError:
+    script = getattr(sys.modules.get("__main__"), "__file__", None) or "the script"
+    expected = 'if __name__ == "__main__": before the work, as each worker imports the script; or workers=1'
+    return InputError([Fault(str(script), "__main__", "not guarded", expected)])
 
 
 def _work(there: Connection, task: Callable[..., Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codesign.cli_output import logs_on_stderr
 from codesign.cli_progress import Teller, listening
 from codesign.errors import Fault, InputError, written
 
@@ -61,7 +62,7 @@ def solve(
         folder.prepare(out)
     else:
         _say("nothing is saved; --out DIR keeps the design")
-    with listening() as stop, Teller(silent=log) as teller:
+    with logs_on_stderr(log), listening() as stop, Teller(silent=log) as teller:
         design = refining.solve(
             the_site, time_limit_s=_seconds(time_limit_s), sizes=sizes, log=log, stop=stop,
             progress=teller.plan, scenario_progress=teller.check, workers=cores(),
@@ -94,7 +95,7 @@ def plan(
     if without not in (None, worth.OFFSETS):
         raise InputError([Fault("plan", "--without", written(without), worth.OFFSETS)])
     the_site, sizes = _site(site, changes)
-    with listening() as stop, Teller(silent=log) as teller:
+    with logs_on_stderr(log), listening() as stop, Teller(silent=log) as teller:
         options: dict[str, Any] = {
             "time_limit_s": _seconds(time_limit_s), "sizes": sizes, "log": log, "stop": stop,
             "progress": teller.plan,
@@ -137,7 +138,7 @@ def check(
         prepare(out)
     tried = design.with_(_assignments(changes))
     _known_scenarios(design.site, scenario)
-    with Teller(silent=log) as teller:
+    with logs_on_stderr(log), Teller(silent=log) as teller:
         checked = trying.check(tried, scenarios=scenario, log=log, progress=teller.check)
     _print(checked, as_json)  # before it is saved
     if out is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TextIO
 
 
@@ -42,6 +43,27 @@ class Leaving:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
+
+
+@contextmanager
+def logs_on_stderr(log: bool) -> Iterator[None]:
+    """Send what solvers write to the process's standard output to stderr: stdout is for the answer."""
+    with ExitStack() as stack:
+        if log:
+            sys.stdout.flush()
+            with suppress(OSError):  # a closed descriptor has nothing to keep apart
+                kept = os.dup(1)
+                os.dup2(2, 1)
+                stack.callback(_restored, kept)
+        yield
+
+
+def _restored(kept: int) -> None:
+    """Give standard output back, once what C libraries hold in their buffers is out."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
+    os.dup2(kept, 1)
+    os.close(kept)
 
 
 @contextmanager

@@ -308,6 +308,10 @@ class Plan:
 
         return as_json(self)
 
+    def __repr__(self) -> str:
+        usd = "" if self.cost_usd_per_year is None else f", {self.cost_usd_per_year:,.0f} USD a year"
+        return f"<Plan {self.site_name!r}: {self.outcome.value}{usd}, {len(self.sizes)} sizes>"
+
     def __str__(self) -> str:
         from codesign.answer import text_of_plan
 
@@ -339,6 +343,9 @@ class ScenarioResult:
     def holds(self) -> bool:
         """Whether the run is complete and every margin is >= 0."""
         return self.status == "complete" and all(row.margin >= 0.0 for row in self.margins)
+
+    def __repr__(self) -> str:
+        return f"<ScenarioResult {self.id!r}: {self.status}, {len(self.time_s)} samples>"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trajectory; columns `time_s`, `state.*`, `control.*`, `disturbance.*`, `output.*`."""
@@ -396,6 +403,10 @@ class Check:
         return pd.DataFrame(
             [[getattr(row, name) for name in columns] for row in self.margins], columns=list(columns)
         )
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.covered) or "no scenario"
+        return f"<Check: {'holds' if self.holds else 'does not hold'}; {names}>"
 
     def __str__(self) -> str:
         from codesign.answer import text_of_check
@@ -505,6 +516,17 @@ class Design:
         from codesign.answer import text_of_design
 
         return text_of_design(self)
+
+    def __repr__(self) -> str:
+        cost = self.certificate.cost_usd_per_year
+        usd = "" if cost is None else f", {cost:,.0f} USD a year"
+        return f"<Design {self.plan.site_name!r}: {self.outcome.value}{usd}, {len(self.sizes)} sizes>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the answer, and the sizes as a table."""
+        from codesign.answer import html_of_design
+
+        return html_of_design(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ RULES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+BY_RULE = frozenset({"rule", *(key for numbers in RULES.values() for key in numbers)})
+"""Keys of [poi] that a site file may leave out: what `resolved` fills in."""
+
 
 def resolved(poi: Any) -> Any:
     """Return the table with the numbers of its rule where it states none; with no rule named: of none.

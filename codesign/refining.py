@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from codesign import (
+    apart,
     catalogue,
     checking,
     days,
@@ -31,6 +33,7 @@ from codesign import (
     worst,
     year,
 )
+from codesign import site as sites
 from codesign.answer import share_by_grade, versions
 from codesign.checking.scenarios import names
 from codesign.checking.sensitivity import sensitivities
@@ -65,7 +68,7 @@ SIZE_OF = {named: name for name, named in VALUED.items()}
 
 
 def solve(
-    site: Site,
+    site: Site | str | Path,
     *,
     time_limit_s: float = math.inf,
     gap: float | None = None,
@@ -80,8 +83,12 @@ def solve(
 
     Parameters are those of `codesign.plan`; `time_limit_s` is for the whole line, `scenario_progress` is
     called with (scenario, step, steps) by the check, which runs `workers` scenarios at a time (above 1 in
-    processes of their own: the caller's module guards its main).
+    processes of their own: InputError, before planning, where the caller's script does not guard its main).
     """
+    apart.end_where_imported()
+    site = sites.given(site)
+    if workers > 1:
+        apart.prove()
     with stopping.within(time_limit_s, stop):
         return _solved(site, gap, sizes, log, progress, scenario_progress, workers)
 

@@ -164,6 +164,11 @@ def load(path: str | Path) -> Site:
     return _made(data, str(file), read)
 
 
+def given(site: Site | str | Path) -> Site:
+    """Return a site as it is, or the one of a folder or file. Raises InputError as `load` does."""
+    return site if isinstance(site, Site) else load(site)
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a site file."""
     made = Sections.model_json_schema()
@@ -171,6 +176,8 @@ def json_schema() -> dict[str, Any]:
     chosen = {REPRESENTATIVE: {"$ref": "#/$defs/RepresentativeDays"}}
     made["properties"] = {"extends": extends, **made["properties"], **chosen}
     made["required"].remove("days")
+    of_poi = made["$defs"]["Poi"]
+    of_poi["required"] = [key for key in of_poi["required"] if key not in poi.BY_RULE]
     made["anyOf"] = [{"required": ["days"]}, {"required": [REPRESENTATIVE]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "codesign site"}
 

@@ -13,9 +13,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
-from codesign import modes, steady, stopping
+from codesign import apart, modes, steady, stopping
+from codesign import site as sites
 from codesign.design import Outcome, Plan, Schedule, Setting
 from codesign.errors import Fault, InputError, SolverError, StoppedError
 from codesign.planning import bound, explain, joint, mixing, split
@@ -38,7 +40,7 @@ NOT_FOUND = "a relaxation has a solution, but no plan was found that holds exact
 
 
 def plan(
-    site: Site,
+    site: Site | str | Path,
     *,
     time_limit_s: float = math.inf,
     gap: float | None = None,
@@ -54,6 +56,8 @@ def plan(
 
     Parameters
     ----------
+    site
+        A site, or the path of its folder or file.
     time_limit_s
         For all settings together.
     gap
@@ -75,6 +79,8 @@ def plan(
     SolverError
         HiGHS failed; no number is returned.
     """
+    apart.end_where_imported()
+    site = sites.given(site)
     began = stopping.clock_s()
     fixed = explain.checked_sizes(site, sizes or {})
     with stopping.within(time_limit_s, stop):

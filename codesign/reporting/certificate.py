@@ -140,13 +140,14 @@ def _broken_down(design: Design) -> str:
             for row in design.schedule
         ],
     )  # fmt: skip
-    costs = table(
-        ("cost item", "USD a year", "grade of its price"),
-        [
-            (escaped(item.name), f"{item.usd_per_year:,.0f}", escaped(item.grade))
-            for item in sorted(plan.cost_items, key=lambda item: -item.usd_per_year)
-        ],
-    )
+    items = [
+        (escaped(item.name), f"{item.usd_per_year:,.0f}", escaped(item.grade))
+        for item in sorted(plan.cost_items, key=lambda item: -item.usd_per_year)
+    ]
+    if items:
+        total = sum(item.usd_per_year for item in plan.cost_items)
+        items.append(("<strong>total</strong>", f"<strong>{total:,.0f}</strong>", ""))
+    costs = table(("cost item", "USD a year", "grade of its price"), items)
     versions = ", ".join(f"{name} {version}" for name, version in claim.versions.items())
     made = (
         f"<p>Site {escaped(claim.site_digest)}<br>Cards {escaped(claim.cards_digest)}<br>{escaped(versions)}"

@@ -60,7 +60,8 @@ def figure(
 ) -> go.Figure:  # fmt: skip
     """Return a figure in the page's style; `x` and `y` are axis titles with units."""
     axis = {"gridcolor": FAINT, "zeroline": False, "linecolor": GREY, "ticks": "outside", "tickcolor": GREY,
-            "automargin": True, "exponentformat": "power", "ticklen": 3}  # fmt: skip
+            "automargin": True, "exponentformat": "none", "separatethousands": True,
+            "ticklen": 3}  # fmt: skip
     style = {
         "template": "none", "height": height, "autosize": True, "showlegend": legend, "hovermode": "x",
         "margin": {"l": 58, "r": 12, "t": 30 if legend else 10, "b": 42},

@@ -38,6 +38,8 @@ figcaption { font-weight: 600; font-size: .92rem; }
 @media (max-width: 800px) {
   .diagram svg.wide { display: none; } .diagram svg.narrow { display: block; margin: 0 auto; }
 }
+@media print { details > * { display: block; } details::details-content { content-visibility: visible; }
+  body { max-width: none; } figure, table, .verdict { break-inside: avoid; } }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--ink); }
 svg text.title { font-weight: 700; font-size: 13px; } svg text.size { font-weight: 600; }
 svg text.note { font-size: 12px; }
@@ -68,5 +70,15 @@ SCRIPT = """
     if (sized) { sized.observe(box); }
   }
   document.querySelectorAll(".plot").forEach(draw);
+  addEventListener("beforeprint", function () {
+    document.querySelectorAll("details:not([open])").forEach(function (box) {
+      box.open = true; box.dataset.folded = "";
+    });
+  });
+  addEventListener("afterprint", function () {
+    document.querySelectorAll("details[data-folded]").forEach(function (box) {
+      box.open = false; delete box.dataset.folded;
+    });
+  });
 })();
 """

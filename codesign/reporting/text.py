@@ -10,6 +10,9 @@ from codesign.units import SPELLED
 
 TIMES, DASH, MINUS = "\u00d7", "\u2013", "\u2212"
 
+WHOLE = 9999.5
+"""From here on four digits would end in a power of ten."""
+
 SHORT = ("tcs", "fws", "cdu", "poi")
 
 BESIDE = {"mva": "MVA", "l": "l", "c": "degC"}
@@ -22,8 +25,8 @@ def unit(name: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number to four digits, large ones whole, small ones in powers of ten; no minus before zero."""
-    return f"{value + 0.0:{',.0f' if 1e4 <= abs(value) < 1e9 else '.4g'}}".replace("-", MINUS)
+    """Return a number to four digits, large ones whole, tiny ones in powers of ten; no minus before zero."""
+    return f"{value + 0.0:{',.0f' if abs(value) >= WHOLE else '.4g'}}".replace("-", MINUS)
 
 
 def quantity(value: float, of: str) -> str:
