@@ -178,8 +178,8 @@ def load(path: str | Path) -> Design:
 
 
 def _load(folder: Path) -> Design:
-    site = folder if folder.is_file() and folder.suffix in (".toml", ".json") else folder / "site.toml"
-    if not (folder / "design.json").exists() and (site.is_file() or (folder / "site.json").is_file()):
+    file = folder if folder.is_file() and folder.suffix in (".toml", ".json") else folder / "site.toml"
+    if not (folder / "design.json").exists() and (file.is_file() or (folder / "site.json").is_file()):
         raise refused(folder, "", "a site", "a design folder, as codesign-dc solve SITE --out DIR writes it")
     if not folder.is_dir():
         raise refused(folder, "", "nothing", "a design folder")
