@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, modes, smoothing, steady, stopping, streams, window
+from codesign import catalogue, climate, cycle, modes, smoothing, steady, stopping, streams, window
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
@@ -105,7 +105,7 @@ def evaluate(
     found = (
         *steady.heat_path_margins(site, setting, sizes, rejection),
         *steady.air_margins(site, setting, sizes),
-        *_electrical_margins(site, sizes, table, fast),
+        *_electrical_margins(site, sizes, schedule, table, fast),
     )
     holds = window.applies(site) and fast.window_mw <= window.room_mw(site) + RESIDUE
     if one_away and site.poi.one_job_absent and holds:
@@ -248,12 +248,9 @@ def transformer_mva(site: Site, hours: Table) -> np.ndarray:
 
 
 def transformer_allowed_pu(site: Site, part: Transformer, units: int, ambient_c: float) -> float:
-    """Return the load over the rating of all units that keeps the hot spot, also with one unit out."""
+    """Return the load over the rating of all units that keeps the hot spot, by the mean alone (outer)."""
     stopping.pace()
-    normal = part.load_limit_pu(ambient_c, part.hot_spot_max_c)
-    if site.equipment.transformer.redundancy != REDUNDANT:
-        return normal
-    return min(normal, (units - 1) / units * part.load_limit_pu(ambient_c, part.hot_spot_emergency_c))
+    return cycle.allowed_mva(site, part, units, ambient_c) / (units * part.rating_mva)
 
 
 def hot_spot_place(site: Site) -> str:
@@ -261,19 +258,34 @@ def hot_spot_place(site: Site) -> str:
     return HOT_SPOT_OUT if site.equipment.transformer.redundancy == REDUNDANT else HOT_SPOT
 
 
-def hot_spot_spare_mva(site: Site, sizes: Mapping[str, Size], hours: Table) -> np.ndarray:
-    """Return the apparent power to spare by hour, one transformer of a redundant group out."""
+def hot_spot_spare_mva(
+    site: Site, sizes: Mapping[str, Size], hours: Table, shape_mw: np.ndarray, *, every: bool = False
+) -> np.ndarray:
+    """Return the apparent power to spare by hour under the course, one transformer of a redundant group out.
+
+    inf in an hour that is no hotter and no more loaded than another, unless `every` hour is asked for.
+    """
     part = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = int(sizes["transformer"].count or 0)
-    ambient, at = np.unique(hours["dry_bulb_c"], return_inverse=True)
-    allowed = np.array([transformer_allowed_pu(site, part, units, float(each)) for each in ambient])[at]
-    return np.asarray(units * part.rating_mva * allowed - transformer_mva(site, hours))
+    ambient, load = hours["dry_bulb_c"], transformer_mva(site, hours)
+    spare, highest = np.full(len(load), np.inf), -np.inf
+    for h in np.lexsort((-load, -ambient)):
+        if every or load[h] > highest:
+            spare[h] = cycle.allowed_mva(site, part, units, float(ambient[h]), shape_mw) - load[h]
+            highest = max(highest, float(load[h]))
+    return spare
+
+
+def shape_mw(site: Site, schedule: Schedule, dispatch: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the course of jobs and storage that the transformers carry, less its mean [K, MW]."""
+    return cycle.shape_mw(site, schedule, dispatch["charge_mw"] - dispatch["discharge_mw"])
 
 
 def _electrical_margins(
-    site: Site, sizes: Mapping[str, Size], hours: Table, fast: smoothing.Dispatch
+    site: Site, sizes: Mapping[str, Size], schedule: Schedule, hours: Table, fast: smoothing.Dispatch
 ) -> list[Margin]:
-    spare_mva = hot_spot_spare_mva(site, sizes, hours)
+    course = cycle.shape_mw(site, schedule, fast.charge_mw - fast.discharge_mw)
+    spare_mva = hot_spot_spare_mva(site, sizes, hours, course)
     rows = [steady.worst("hot_spot", hot_spot_place(site), spare_mva, "mva", hours)]
     contract = sizes["contract"].value
     window_spare = window.room_mw(site) - fast.window_mw

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from codesign import catalogue, evaluation, modes, smoothing, stopping, streams, window, worst
 from codesign.design import Plan, Size, Sizes
 from codesign.errors import StoppedError
@@ -149,12 +151,11 @@ def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:
     card = card_of(plan.sizes, "transformer")
     part = catalogue.build(site, "transformer", card)
     units = int(size.count or 0)
-    need = max(
-        float(mva) / (units * evaluation.transformer_allowed_pu(site, part, units, float(ambient)))
-        for mva, ambient in zip(
-            evaluation.transformer_mva(site, plan.hours), plan.hours["dry_bulb_c"], strict=True
-        )
-    )
+    run, schedule = modes.as_run(site, plan.schedule)
+    mva = evaluation.transformer_mva(site, plan.hours)
+    course = evaluation.shape_mw(run, schedule, plan.dispatch)
+    spare = evaluation.hot_spot_spare_mva(run, plan.sizes, plan.hours, course)
+    need = part.rating_mva * float((mva / np.maximum(mva + spare, 1e-9)).max())
     fewer = {**plan.sizes, "transformer": unit_size(site, "transformer", card, units - 1)}
     limit = _what_breaks(site, plan, fewer, cuts) or ECONOMIC
     if limit == ECONOMIC or need > LESS * part.rating_mva:

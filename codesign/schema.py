@@ -312,6 +312,16 @@ class Chillers(Model):
         return max(self.count) > 0
 
 
+class Transformers(Counted):
+    """Transformers in parallel. outage_h: how long one may be out, the rest carrying the schedule's load.
+
+    24 h by default: a stocked unit of a distribution size is exchanged within a day (E). A longer outage
+    lowers the hot spot that the emergency allows, by what it takes of the insulation's life.
+    """
+
+    outage_h: Annotated[float, In(0, 8760, above=True)] = 24.0
+
+
 class Buffer(Model):
     """Volume added to the facility-water loop."""
 
@@ -362,7 +372,7 @@ class Equipment(Model):
     buffer: Buffer
     fan_wall: FanWall
     air_chiller: AirChiller
-    transformer: Counted
+    transformer: Transformers
     storage: Storage
 
 

@@ -284,7 +284,7 @@ def _spare_mw(
     year: Site, setting: Setting, plan: Plan, exact: evaluation.Evaluation
 ) -> Iterator[tuple[str, str, Array]]:
     """Yield (limit, place, MW to spare by hour) of every limit that depends on the hour and is broken."""
-    year, _ = modes.as_run(year, plan.schedule)
+    year, schedule = modes.as_run(year, plan.schedule)
     broken = {(margin.limit, _state(margin)) for margin in exact.broken}
     sizes, hours, point = plan.sizes, exact.hours, _point(year, setting, plan)
     spares = [
@@ -298,7 +298,8 @@ def _spare_mw(
     for place, kw in steady.air_spare_kw(year, sizes, steady.air_side(year, setting, sizes)):
         spares.append(("air_chiller_capacity", place, kw / 1e3))
     if ("hot_spot", evaluation.hot_spot_place(year)) in broken:  # a bisection an hour
-        mva = evaluation.hot_spot_spare_mva(year, sizes, hours)
+        course = evaluation.shape_mw(year, schedule, exact.dispatch)
+        mva = evaluation.hot_spot_spare_mva(year, sizes, hours, course, every=True)
         spares.append(("hot_spot", evaluation.hot_spot_place(year), mva * year.poi.power_factor))
     yield from (each for each in spares if each[:2] in broken)
 

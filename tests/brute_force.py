@@ -353,27 +353,49 @@ class Hall:
         )
         return fans + machines * cap / ch["cop_reference"] * eirft * (a + b * unl + c * unl**2) * cyc
 
-    def transformer(self, card: dict[str, Any], units: int, load_mw: np.ndarray) -> Any:
-        """Losses by hour, MW; None where the hot spot breaks a limit."""
+    def course(self, schedule: Any) -> np.ndarray:
+        """What the jobs draw beside their mean over the macro period, unlocked ones at their highest, MW."""
+        course = np.zeros(self.k)
+        for name, place in schedule:
+            job = self.site["jobs"][name]
+            wave = job["racks"] * self.rack["nominal_kw"] / 1e3 * self.wave(name, *place)
+            course += (wave if job.get("locked", True) else wave.max()) - wave.mean()
+        return course
+
+    def hot_spot_rise(self, card: dict[str, Any], load: np.ndarray) -> np.ndarray:
+        """Highest rise of the hot spot over ambient of courses that repeat [hours, K], by their spectrum."""
+        ratio = card["load_loss_kw"] / card["no_load_kw"]
+        oil = card["top_oil_rise_k"] * ((1 + ratio * load**2) / (1 + ratio)) ** card["oil_exponent"]
+        winding = (
+            card["hot_spot_factor"]
+            * card["gradient_k"]
+            * upper(load, 0.01, 0.005) ** card["winding_exponent"]
+        )
+
+        def lagged(target: np.ndarray, seconds: float) -> np.ndarray:
+            keep = math.exp(-self.site["clock"]["step_s"] / seconds)
+            turn = np.exp(-2j * np.pi * np.fft.fftfreq(target.shape[1]))
+            return np.fft.ifft(np.fft.fft(target) * (1 - keep) / (1 - keep * turn)).real
+
+        return (
+            lagged(oil, card["k11"] * card["oil_time_s"])
+            + card["k21"] * lagged(winding, card["k22"] * card["winding_time_s"])
+            - (card["k21"] - 1) * lagged(winding, card["oil_time_s"] / card["k22"])
+        ).max(axis=1)
+
+    def transformer(self, card: dict[str, Any], units: int, load_mw: np.ndarray, schedule: Any) -> Any:
+        """Losses by hour, MW; None where the hot spot breaks a limit in a cycle of the schedule.
+
+        An outage of a day: settled, and 140 degC is what the insulation stands for so long.
+        """
         mva, out = load_mw / self.site["poi"]["power_factor"], 1
-
-        def hot_spot(load: np.ndarray) -> np.ndarray:
-            ratio = card["load_loss_kw"] / card["no_load_kw"]
-            oil = card["top_oil_rise_k"] * ((1 + ratio * load**2) / (1 + ratio)) ** card["oil_exponent"]
-            return (
-                self.db
-                + oil
-                + card["hot_spot_factor"]
-                * card["gradient_k"]
-                * upper(load, 0.01, 0.005) ** card["winding_exponent"]
-            )
-
+        cycle = self.course(schedule) / self.site["poi"]["power_factor"]
+        assert self.site["equipment"]["transformer"].get("outage_h", 24.0) == 24.0
         for n, limit in ((units, card["hot_spot_max_c"]), (units - out, card["hot_spot_emergency_c"])):
-            if (
-                n < 1
-                or (mva / n / card["rating_mva"] > card["load_max_pu"]).any()
-                or (hot_spot(mva / n / card["rating_mva"]) > limit).any()
-            ):
+            if n < 1:
+                return None
+            load = np.maximum(mva[:, None] + cycle, 0.0) / (n * card["rating_mva"])
+            if load.max() > card["load_max_pu"] or (self.db + self.hot_spot_rise(card, load) > limit).any():
                 return None
         return (
             units * card["no_load_kw"] + card["load_loss_kw"] * (mva / card["rating_mva"]) ** 2 / units
@@ -644,7 +666,7 @@ def _setting(hall: Hall, stored: list[Any], top: Best) -> None:
                     if least_usd > top.cost and (hall.price >= 0.0).all():
                         continue
                     load = (hall.dynamic + hall.leak) / 1e3 + mech + loss
-                    tx_loss = hall.transformer(card, units, load)
+                    tx_loss = hall.transformer(card, units, load, schedule)
                     if tx_loss is None or (load + tx_loss).max() > site["poi"]["contract_max_mw"]:
                         continue
                     poi = load + tx_loss

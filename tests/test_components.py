@@ -315,7 +315,7 @@ def test_transformer_settles_with_its_time_constants() -> None:
     state = pad.steady(0.0, 20.0)
     rates = pad.rate(state, 1.0, 20.0)
     assert rates["top_oil_c"] == pytest.approx((80.0 - state["top_oil_c"]) / (180 * 60))
-    assert rates["winding1_k"] == pytest.approx((27.6 - state["winding1_k"]) / (2 * 4 * 60), rel=1e-4)
+    assert rates["winding1_k"] == pytest.approx((18.0 - state["winding1_k"]) / (2 * 4 * 60), rel=1e-4)
 
 
 def test_transformer_losses() -> None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from scipy.optimize import brentq
 
 from codesign import catalogue, climate, workload
 from codesign.auditing.ledger import RELATIVE, Ledger
 from codesign.auditing.levels import level_pu
+from codesign.auditing.windings import Windings
 from codesign.components.base import WATER_KJ_PER_KG_K
 from codesign.components.rack import GAIN_MAX
 from codesign.design import Plan
@@ -185,18 +188,10 @@ class Hall:
             cells * self.dry_cooler.duty_kw(fan_pu, loops.return_c, dry_bulb_c, water, self.density_pu)
         )
 
-    def load_limit_mva(self, units: int, dry_bulb_c: float, hot_spot_max_c: float) -> float:
-        """Return the load at which `units` transformers reach a hot spot, at most their largest."""
-        part = self.transformer
-
-        def excess_k(load_pu: float) -> float:
-            return float(part.hot_spot_steady_c(load_pu, dry_bulb_c) - hot_spot_max_c)
-
-        if excess_k(part.load_max_pu) <= 0.0:
-            return float(units * part.rating_mva * part.load_max_pu)
-        if excess_k(0.0) >= 0.0:
-            return 0.0
-        return float(units * part.rating_mva * brentq(excess_k, 0.0, part.load_max_pu, xtol=1e-13))
+    @cached_property
+    def windings(self) -> Windings:
+        """The transformers under the schedule's load course."""
+        return Windings(self.site, self.plan, self.transformer, self.count["transformer"])
 
 
 def unused(site: Site) -> dict[str, tuple[int, float]]:
@@ -226,7 +221,27 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     if claims and _same_hours(ledger, hall):
         for h in range(hall.plan.hours.rows):
             _hour(ledger, hall, loops, h)
+        _transformers(ledger, hall)
     ledger.judged.append("heat path, hour by hour, one unit out")
+
+
+def _transformers(ledger: Ledger, hall: Hall) -> None:
+    """Hours that are hotter or more loaded than every other: the mean load under the whole course."""
+    hours, units = hall.plan.hours, hall.count["transformer"]
+    place = {}
+    for h in range(hours.rows):
+        mva = float(hours["poi_mw"][h] - hours["transformer_loss_mw"][h]) / hall.site.poi.power_factor
+        when = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
+        place[float(hours["dry_bulb_c"][h]), mva] = when
+    worst: list[tuple[float, float]] = []
+    for ambient, mva in sorted(place, reverse=True):
+        if not worst or mva > worst[-1][1]:
+            worst.append((ambient, mva))
+    ambients = np.array([ambient for ambient, _ in worst])
+    for out, where in outages(hall.site.equipment.transformer.redundancy, "transformer"):
+        most = hall.windings.carried_mva(ambients, out) if units > out else 0.0 * ambients
+        for at, carried in zip(worst, most, strict=True):
+            ledger.most("hot_spot", f"{place[at]}, {where}", at[1], float(carried), "MVA", 1e-6)
 
 
 def _racks(ledger: Ledger, hall: Hall) -> None:
@@ -367,8 +382,3 @@ def _power_balance(
     loss = float(hall.transformer.loss_kw(mva, units)) / 1e3
     ledger.same("transformer_loss_mw", place, float(row["transformer_loss_mw"]), loss, "MW")
     ledger.same("poi_mw", place, float(row["poi_mw"]), secondary + loss, "MW")
-    ambient, part = float(row["dry_bulb_c"]), hall.transformer
-    limits = {0: part.hot_spot_max_c, 1: part.hot_spot_emergency_c}
-    for out, where in outages(site.equipment.transformer.redundancy, "transformer"):
-        most = hall.load_limit_mva(units - out, ambient, limits[out]) if units > out else 0.0
-        ledger.most("hot_spot", f"{place}, {where}", mva, most, "MVA", 1e-9)

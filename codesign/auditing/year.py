@@ -168,21 +168,16 @@ def _short(
     beyond = float(hours["poi_peak_mw"][0] - hours["poi_mw"][0])  # peak of jobs and storage over their mean
     power["interconnection @ poi"] = poi_mw + beyond - site.poi.interconnection_limit_mw
     rest = ", one out" if site.equipment.transformer.redundancy == "n+1" else ""
-    power[f"hot_spot @ transformers{rest}"] = load_mw - site.poi.power_factor * _carried_mva(
-        hall, dry_bulb_c
+    factor = site.poi.power_factor
+    power[f"hot_spot @ transformers{rest}"] = factor * np.max(
+        [
+            hall.windings.short_mva(load_mw / factor, dry_bulb_c, out)
+            for out, _ in outages(spec.transformer.redundancy, "transformer")
+        ],
+        axis=0,
     )
     shortages = [
         {name: np.maximum(mw, 0.0) for name, mw in group.items()} for group in (rejection, air, power)
     ]
     worst = [np.max(list(group.values()), axis=0) for group in shortages]
     return worst[0] + worst[1], worst[2], {name: mw for group in shortages for name, mw in group.items()}
-
-
-def _carried_mva(hall: Hall, dry_bulb_c: Array) -> Array:
-    """Return what the transformers carry by dry bulb, also with one out where one is redundant."""
-    units, part = hall.count["transformer"], hall.transformer
-    limits = {0: part.hot_spot_max_c, 1: part.hot_spot_emergency_c}
-    states = outages(hall.site.equipment.transformer.redundancy, "transformer")
-    return np.array([
-        min(hall.load_limit_mva(units - out, float(c), limits[out]) for out, _ in states) for c in dry_bulb_c
-    ])  # fmt: skip

@@ -12,6 +12,10 @@ dh1  = (k21 g K**y - h1)/(k22 tau_w)
 dh2  = ((k21 - 1) g K**y - h2) k22/tau_o;  g = hot_spot_factor gradient_k
 Differential form of IEC 60076-7:2018, section 8.2. A small smooth floor keeps K**y differentiable without
 load.
+
+Emergency: hot_spot_emergency_c, or less where an outage of D hours would take more than LIFE_SHARE of the
+insulation's life: V D <= LIFE_SHARE LIFE_H with V = exp(15000/383 - 15000/(T_h + 273)), thermally upgraded
+paper (IEC 60076-7:2018, equation 3); 140 degC for 104 hours, 135 for a week, 119 for a month.
 """
 
 import math
@@ -19,10 +23,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from codesign.components.base import point
 from codesign.smooth import Value, bisect, smooth_max
 from codesign.tangents import chord, tangents
+
+LIFE_H = 180_000.0
+"""Normal insulation life at 110 degC (IEEE C57.91; R)."""
+LIFE_SHARE = 0.01
+"""Share of that life that one emergency may take (R: planning practice after IEEE C57.91)."""
+MOMENTS = np.geomspace(1e-3, 1.0, 40)
+"""Shares of an outage at which the hot spot on its way to the cycle's is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,49 @@ class Transformer:
             "winding2_k": (self.k21 - 1) * rise,
         }
 
+    def emergency_c(self, outage_h: float) -> float:
+        """Highest hot spot allowed in an outage of that length, degC; never below the normal limit."""
+        ageing = LIFE_SHARE * LIFE_H / outage_h
+        by_life_c = 15000.0 / (15000.0 / 383.0 - math.log(ageing)) - 273.0
+        return min(self.hot_spot_emergency_c, max(self.hot_spot_max_c, by_life_c))
+
+    # a load course that repeats: constant in a step, in the settled cycle
+    def _settled(self, load_pu: Value, step_s: float) -> tuple[Value, Value, Value]:
+        """Top oil over ambient and the two winding parts at the end of every step, K [K] each."""
+        load = np.asarray(load_pu, float)
+        rise = self.winding_rise_k(load)
+        return (
+            _periodic(self.oil_rise_k(load), step_s / (self.k11 * self.oil_time_s)),
+            _periodic(self.k21 * rise, step_s / (self.k22 * self.winding_time_s)),
+            _periodic((self.k21 - 1) * rise, step_s * self.k22 / self.oil_time_s),
+        )
+
+    def cycle_rise_k(self, load_pu: Value, step_s: float) -> float:
+        """Highest hot spot over ambient of a load course [K] that repeats without end, K."""
+        oil, first, second = self._settled(load_pu, step_s)
+        return float((oil + first - second).max())
+
+    def outage_rise_k(
+        self, load_pu: Value, before_pu: Value, step_s: float, outage_s: float, *, whole: bool = True
+    ) -> float:
+        """Highest hot spot over ambient of a course that repeats for `outage_s` after another, K.
+
+        What is left of the course before dies away from its mean. Without `whole` the end of the outage
+        alone, with the least that the course before may leave: no more than the highest, at any ripple.
+        """
+        after, before = self._settled(load_pu, step_s), self._settled(before_pu, step_s)
+        left = [float(b.mean() - a.mean()) for a, b in zip(after, before, strict=True)]
+        if not whole:
+            least = [float(b.mean()) for b in self._settled(np.full(1, self.load_max_pu), step_s)]
+            left[2] = max(left[2], float(least[2] - after[2].mean()))
+        at = outage_s * (MOMENTS if whole else np.ones(1))
+        fading = (
+            left[0] * np.exp(-at / (self.k11 * self.oil_time_s))
+            + left[1] * np.exp(-at / (self.k22 * self.winding_time_s))
+            - left[2] * np.exp(-at * self.k22 / self.oil_time_s)
+        )
+        return float((after[0] + after[1] - after[2]).max() + fading.max())
+
     def hot_spot_c(self, state: Mapping[str, Value]) -> Value:
         """Hot spot, degC."""
         return state["top_oil_c"] + state["winding1_k"] - state["winding2_k"]
@@ -132,3 +188,11 @@ class Transformer:
     def limits(self, state: Mapping[str, Value]) -> dict[str, Value]:
         """Excess over each limit (<= 0 holds), K."""
         return {"hot_spot": self.hot_spot_c(state) - self.hot_spot_max_c}
+
+
+def _periodic(target: NDArray[np.float64], steps: float) -> NDArray[np.float64]:
+    """Settled first-order lag of a periodic target at the ends of its steps, each `steps` time constants."""
+    keep = math.exp(-steps)
+    once = np.asarray(lfilter([1.0 - keep], [1.0, -keep], target))
+    last = once[-1] / -math.expm1(-steps * len(target))
+    return once + last * np.exp(-steps * np.arange(1, len(target) + 1))

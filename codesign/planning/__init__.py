@@ -16,11 +16,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from codesign import apart, modes, steady, stopping
+from codesign import apart, cycle, modes, steady, stopping
 from codesign import site as sites
 from codesign.design import Outcome, Plan, Schedule, Setting
 from codesign.errors import Fault, InputError, SolverError, StoppedError
-from codesign.planning import bound, explain, joint, mixing, split
+from codesign.planning import bound, electrical, explain, joint, mixing, split
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -159,6 +159,8 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
         stopping.heed()
         model = joint.build(run.site, run.setting, run.fixed, points, given)
         add_cuts(model, cuts)
+        if given is not None:
+            electrical.under_course(model.rows, run.site, model.grid, cycle.shape_mw(run.site, given))
         if given is None and not cuts and not bound_rows_only(model.rows):
             drop_inner(model.rows)
         answer = run.solve(model.rows.model, "", start)
@@ -174,6 +176,9 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
             given, start = schedule, None
             continue
         exact, sizes = settled(run, sizes, schedule)
+        if given is None and any(margin.limit == "hot_spot" for margin in exact.broken):
+            given, start = schedule, None  # its load course asks for more than its mean does
+            continue
         model_usd = answer.objective / OBJECTIVE
         better = found.keep(run, exact, sizes, schedule, model_usd)
         miss_usd = exact.cost_usd_per_year - model_usd

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate
+from codesign import catalogue, climate, cycle
 from codesign.components.transformer import Transformer
 from codesign.evaluation import MONTHS, transformer_allowed_pu
 from codesign.planning import alike
@@ -77,7 +77,7 @@ def plan(
 
 def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float, float], h: int,
             loads: dict[tuple[Any, int], list[float]]) -> Any:  # fmt: skip
-    """Losses above the supporting lines of the option picked; hot spot in limits, with one unit out too."""
+    """Losses above the supporting lines of the option picked; hot spot of the mean in limits, one out too."""
     low, high = range_mw
     ambient = float(climate.hours(site).dry_bulb_c[h])
     loss = rows.amount("transformer_loss_mw")
@@ -88,19 +88,34 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
         part = catalogue.build(site, "transformer", card)
         option = (card, units)
         if units == 0:
-            rows.exact("hot_spot", pick <= 0)
+            rows.outer("hot_spot", pick <= 0)
             lines[option], chords[option] = [(0.0, 0.0)], (0.0, 0.0)
             continue
         pf, allowed = site.poi.power_factor, _allowed_pu(site, part, units, ambient)
         rows.exact("carried_least", carried[option] >= low * pick)
         rows.exact("carried_most", carried[option] <= high * pick)
-        rows.exact("hot_spot", carried[option] <= units * allowed * part.rating_mva * pf * pick)
+        rows.outer("hot_spot", carried[option] <= units * allowed * part.rating_mva * pf * pick)
         lines[option], chords[option] = _lines(part, units, pf, tuple(loads.get((option, h), ())), low, high)
     for i in range(max(len(each) for each in lines.values())):
         picked = {o: each[min(i, len(each) - 1)] for o, each in lines.items()}
         rows.outer("transformer_loss", KW * loss >= KW * _on(picked, carried, menu))
     rows.outer("transformer_loss_chord", loss <= _on(chords, carried, menu))
     return loss
+
+
+def under_course(rows: Rows, site: Site, grid: Grid, shape_mw: np.ndarray) -> None:
+    """Add what the transformers carry of a known load course, whose mean alone the other rows hold."""
+    dry_bulb_c, factor = climate.hours(site).dry_bulb_c, site.poi.power_factor
+    for h, load in enumerate(grid.load_mw):
+        if alike.leaders(site)[h] != h:
+            continue
+        ambient = float(dry_bulb_c[h])
+
+        def carried_mw(option: Any, ambient: float = ambient) -> float:
+            part = catalogue.build(site, "transformer", option[0])
+            return factor * cycle.planned_mva(site, part, option[1], ambient, shape_mw) if option[1] else 0.0
+
+        rows.inner("hot_spot_course", KW * load <= KW * grid.transformer.total(carried_mw))
 
 
 @lru_cache(maxsize=4096)

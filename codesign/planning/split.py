@@ -18,10 +18,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesign import evaluation, modes, stopping, window, workload
+from codesign import cycle, evaluation, modes, stopping, window, workload
 from codesign.design import Schedule, Setting
 from codesign.errors import StoppedError
-from codesign.planning import abort, bound, descent, exchange, joint, mixing, storage
+from codesign.planning import abort, bound, descent, electrical, exchange, joint, mixing, storage
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
@@ -261,6 +261,9 @@ def _day(run: Run, cuts: Sequence[Cut], mix: descent.Tried, start: Mapping[str, 
     for _ in range(MOST_ROUNDS):
         model = joint.build_day(site, run.setting, fixed, points, loss_mw=need.loss_mw, peak_mw=need.peak_mw)
         _at_least(model, need)
+        best = evaluation.dispatch(site, schedule, need.card, need.power_mw, need.energy_mwh)
+        course = cycle.shape_mw(site, schedule, best.charge_mw - best.discharge_mw)
+        electrical.under_course(model.rows, site, model.grid, course)
         add_cuts(model, cuts)
         answer = run.solve(model.rows.model, "", start)
         if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
