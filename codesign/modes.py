@@ -21,7 +21,10 @@ way.
 
 Source of CAP: fixed work (bf16 matrix products) on one B300 at power limits of 900, 700, 550 and 450 W
 against a plateau of 1055 W, gpu-power-lab, results b300-consolidated (one card, 2-4 s windows; for training
-grade E).
+grade E). No cap sweep of training on Hopper or Blackwell is public. Older cards trained to a fixed epoch
+(zeus, V100 and A40) keep no less than the curve, within 1 %, down to 0.62 of their plateau: 0.94 against 0.89
+at 0.79, 0.73 against 0.73 at 0.63; deeper caps cost an A40 more, 0.39 against 0.63 at 0.53. A job states its
+own figures in throughput_pu.
 """
 
 from __future__ import annotations

@@ -348,8 +348,8 @@ class Hall:
         load = coil / (machines * cap)
         a, b, c = ch["eirfplr_c"]
         unl, cyc = (
-            upper(load, ch["plr_min_unloading"], PLR_WIDTH),
-            load / upper(load, ch["plr_min"], PLR_WIDTH),
+            upper(load, ch["plr_min_unloading"], PLR_WIDTH * ch["plr_min_unloading"]),
+            load / upper(load, ch["plr_min"], PLR_WIDTH * ch["plr_min"]),
         )
         return fans + machines * cap / ch["cop_reference"] * eirft * (a + b * unl + c * unl**2) * cyc
 

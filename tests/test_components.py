@@ -251,6 +251,22 @@ def test_eir_component_extrapolates_nothing(leaving_c: float) -> None:
     assert bare > 100  # the corner that an optimiser would pick: COP 176
 
 
+@pytest.mark.parametrize("card", SETS)
+def test_eir_corners_are_rounded_by_no_more_than_a_tenth_of_a_per_cent(card: str) -> None:
+    """Against the law with sharp corners: full load exact, the least load 0.1 % low at most."""
+    unit = part("eir_chiller", card)
+    at = unit.leaving_reference_c, unit.entering_reference_c
+    full = unit.capacity_at_kw(*at)
+
+    def sharp(load: float) -> float:
+        unloaded, cycling = max(load, unit.plr_min_unloading), min(load / unit.plr_min, 1.0)
+        return full / unit.cop_reference * unit.eirft(*at) * unit.eirfplr(unloaded) * cycling
+
+    for load, within in ((1.0, 1e-5), (0.5, 1e-4), (unit.plr_min, 1e-3), (0.5 * unit.plr_min, 1e-3)):
+        power = unit.power_kw(load * full, 1.0, *at)
+        assert (1 - within) * sharp(load) <= power <= (1 + 1e-4) * sharp(load)
+
+
 @given(st.floats(0.0, 1.0))
 def test_eir_power_is_continuous_through_cycling(load_pu: float) -> None:
     unit = part("eir_chiller", "york-ys-1758")

@@ -92,6 +92,23 @@ def test_throughput_of_caps_is_the_published_one(cap_w: float, published: float)
     assert modes.throughput_pu(job, Way(f"cap_{cap_w / 1055:.4g}")) == pytest.approx(published, abs=0.002)
 
 
+@pytest.mark.parametrize(
+    ("mean_w", "plateau_w", "measured"),
+    [
+        (146, 227, 0.759), (169, 227, 0.881), (189, 227, 0.937), (211, 227, 0.977),
+        (144, 218, 0.842), (165, 218, 0.914), (182, 218, 0.950), (203, 218, 0.982),
+        (167, 266, 0.726), (189, 266, 0.906), (211, 266, 0.941), (231, 266, 0.982),
+        (157, 234, 0.854), (175, 234, 0.923), (193, 234, 0.979), (208, 234, 0.994),
+    ],
+)  # fmt: skip
+def test_the_caps_of_measured_training_cost_no_more_than_the_curve(
+    mean_w: float, plateau_w: float, measured: float
+) -> None:
+    """BERT and ResNet-50 to a fixed epoch on V100 and A40: power-limit sweeps of zeus (75a8b93)."""
+    job = codesign.load(HALL).jobs["pretrain"]
+    assert modes.throughput_pu(job, Way(f"cap_{mean_w / plateau_w:.4g}")) <= measured + 0.01
+
+
 def test_lost_work_is_gpu_hours_times_their_price() -> None:
     """One job of 36 racks of 72 GPUs at 1 % slack, and its own figure for a cap."""
     site = codesign.load(HALL).with_(

@@ -22,6 +22,7 @@ from codesign.components.base import point
 from codesign.smooth import Value, clip, smooth_max
 
 PART_LOAD_WIDTH = 0.002
+"""Rounding of the corners at the least loads, over those loads: power there is 0.1 % low at most."""
 
 
 def _biquadratic(c: tuple[float, ...], leaving_c: Value, entering_c: Value) -> Value:
@@ -109,8 +110,8 @@ class EirChiller:
     def _power_kw(self, duty_kw: Value, full_kw: Value, eirft: Value) -> Value:
         """Power from duty and full-load capacity, kW; below the end of part load by cycling."""
         load = duty_kw / full_kw
-        unloaded = smooth_max(load, self.plr_min_unloading, PART_LOAD_WIDTH)
-        cycling = load / smooth_max(load, self.plr_min, PART_LOAD_WIDTH)
+        unloaded = smooth_max(load, self.plr_min_unloading, PART_LOAD_WIDTH * self.plr_min_unloading)
+        cycling = load / smooth_max(load, self.plr_min, PART_LOAD_WIDTH * self.plr_min)
         return full_kw / self.cop_reference * eirft * self.eirfplr(unloaded) * cycling
 
     def power_kw(self, duty_kw: Value, machines: Value, leaving_c: Value, entering_c: Value) -> Value:
