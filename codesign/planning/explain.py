@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from codesign import modes, stopping, workload
+from codesign import modes, workload
 from codesign.design import Margin, Setting
 from codesign.errors import Fault, InputError, StoppedError, nearest, written
-from codesign.planning import highs, joint, mixing, split
+from codesign.planning import conflict, mixing
 from codesign.planning.joint import ORDER
-from codesign.planning.rows import drop_inner
 from codesign.site import Site
 from codesign.sizing import COUNTED
 
@@ -42,8 +41,6 @@ GROUPS = {
 }  # fmt: skip
 """Equipment of a limit of which a unit may be out."""
 UNTOLD = "no design keeps every limit, which is proven; stopped before the limits that conflict were found"
-PROBE_S, PROBE_GAP = 60.0, 0.1
-"""A probe asks whether there is a plan, not for the best one."""
 
 
 def in_words(site: Site, limit: str) -> str:
@@ -81,16 +78,53 @@ def reason(
     faults: list[Margin],
     solved: list[Setting],
 ) -> str:
-    """Return the limit (or the least set of limits tried) without which a plan exists."""
+    """Return the limits that cannot be kept together, and what each would have to be."""
     said = [
         f"{m.limit} at {m.place} misses by {-m.margin:.3g} {m.unit}{_of_load(site, m.limit)}" for m in faults
     ]
-    try:
-        for setting in solved:
-            said.append(f"at FWS {setting.fws_supply_c:g} degC: {_probe(site, setting, fixed)}")
-    except StoppedError:
-        said.append(UNTOLD)
+    if solved:
+        try:
+            said += _conflicts(site, fixed, solved)
+        except StoppedError:
+            said.append(UNTOLD)
     return "; ".join(dict.fromkeys(said))
+
+
+def _conflicts(site: Site, fixed: dict[str, Any], solved: list[Setting]) -> Iterator[str]:
+    """Yield each set of limits that cannot be kept together, and which value of which key alone is enough."""
+    sets = list(conflict.conflicts(conflict.Models(site, solved, fixed), list(LIMITS)))
+    if not sets:
+        held = f" (held: {', '.join(sorted(fixed))})" if fixed else ""
+        yield f"what is on offer contradicts itself, whatever the limits{held}"
+        return
+    for each in sets:
+        named = [f"{name}: {in_words(site, name)}{_of_load(site, name)}" for name in each.limits]
+        if len(named) > 1:
+            yield f"{len(named)} limits cannot be kept together: {'; '.join(named)}"
+        else:
+            yield named[0]
+        if not each.proven:
+            yield f"{', '.join(each.limits)}: not proven irreducible, some of it may be kept"
+    if len(sets) > 1:
+        yield f"none alone is enough: of each of the {len(sets)} sets one limit must move"
+        return
+    yield from _alone(site, fixed, solved, sets[0].limits)
+
+
+def _alone(site: Site, fixed: dict[str, Any], solved: list[Setting], limits: Sequence[str]) -> Iterator[str]:
+    """Yield for each limit of a set the value that alone makes a plan possible, or that none does."""
+    relaxed = site.solver.method == "split" or any(not j.locked or j.jitter_s for j in site.jobs.values())
+    at_least = "at least " if relaxed else ""
+    for name in limits:
+        said = list[str]()
+        try:
+            for key in conflict.KEYS.get(name, ()):
+                found = conflict.enough(site, solved, fixed, key)
+                if found is not None and found.value is not None:
+                    said.append(f"{key} = {at_least}{found.value:g} (now {found.now:g})")
+        except StoppedError:
+            said.append("stopped before every value was tried")
+        yield f"{name}, alone enough: {' or '.join(said) or 'none'}"
 
 
 def _of_load(site: Site, limit: str) -> str:
@@ -106,26 +140,3 @@ def _of_load(site: Site, limit: str) -> str:
     low, high = float(courses[worst].min()), float(courses[worst].max())
     what = site.jobs[worst].profile or "its phases"
     return f" (jobs.{modes.asked_name(worst)}, {what}: {low:.3g} to {high:.3g} per unit of nominal power)"
-
-
-def _probe(site: Site, setting: Setting, fixed: dict[str, Any]) -> str:
-    """Take out one limit at a time; the first without which the model is feasible is named."""
-    site = mixing.lightest(site)
-    build = split.master if site.solver.method == "split" else joint.build
-    model = build(site, setting, fixed, joint.Points())
-    drop_inner(model.rows)
-    for name in LIMITS:
-        if name not in model.rows.kinds:
-            continue
-        stopping.heed()
-        words = in_words(site, name)
-        model.rows.drop(name)
-        answer = highs.solve(model.rows.model, time_limit_s=PROBE_S, gap=PROBE_GAP)
-        model.rows.restore(name)
-        if answer.values is None:
-            continue
-        if name == "contract_max":
-            enough, given = answer[model.grid.contract_mw], site.poi.contract_max_mw
-            return f"{name}: {words}: {given:g} MW; a plan exists at {enough:.4g} MW"
-        return f"{name}: {words}{_of_load(site, name)}"
-    return "no single limit explains it: at least two of them must move together"

@@ -18,6 +18,7 @@ from typing import Any
 import highspy
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from codesign import stopping
@@ -137,7 +138,10 @@ def solve(
         HiGHS refused an input or ended in a status that proves nothing.
     """
     proven()
-    lp, variables = compiled(model)
+    try:
+        lp, variables = compiled(model)
+    except InfeasibleConstraintException:  # a row of constants that does not hold
+        return Solution(Status.INFEASIBLE, math.inf, math.inf, None, {}, 0.0)
     if continuous:
         lp.integrality_ = [highspy.HighsVarType.kContinuous] * len(variables)
     began = time.perf_counter()
@@ -259,7 +263,7 @@ def _heed(highs: highspy.Highs, stop: Callable[[], bool] | None, enough: float, 
         return (stop is not None and stop()) or stopping.asked() is not None
 
     def asked(event: object) -> None:
-        proven = event.data_out.mip_dual_bound >= enough  # type: ignore[attr-defined]
+        proven = enough < math.inf and event.data_out.mip_dual_bound >= enough  # type: ignore[attr-defined]
         event.interrupt(proven or ended())  # type: ignore[attr-defined]
 
     if not linear:
