@@ -4,7 +4,6 @@ One TOML file a component under models/; one table a card; keys as the fields of
 META. A site overrides keys of a card in [cards.<component>."<name>"].
 """
 
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from codesign import card_bounds
+from codesign.components.base import part_range
 from codesign.components.buffer import Buffer
 from codesign.components.cdu import CDU
 from codesign.components.chiller import Chiller
@@ -48,14 +49,14 @@ EQUIPMENT: Mapping[str, str] = MappingProxyType(
 """Key under [equipment] -> component of its cards."""
 
 META = frozenset(
-    {"source", "grade", "licence", "cost_source", "cost_grade", "currency_year", "note", "valid", "check"}
-)
+    {
+        "source", "grade", "licence", "cost_source", "cost_grade", "currency_year", "note", "held_source",
+        "valid", "check",
+    }
+)  # fmt: skip
 
 SITE = "site"
 """Grade of a cost that the site states itself."""
-
-_ZERO_ALLOWED = ("cost_", "om_pu", "head_", "leakage_", "no_load_")
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -73,7 +74,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One card. grade: that of the worst number that decides a result (A read ... E estimate, R recalled)."""
+    """One card.
+
+    grade: that of the worst number that decides a result (A read ... E estimate, R recalled).
+    valid: input -> ends of its range, beyond which the card is not on offer; held_source: where it is read
+    that the machine's own control holds an input (its condensing pressure in cold air).
+    """
 
     component: str
     name: str
@@ -87,6 +93,7 @@ class Card:
     cost_source: str | None = None
     currency_year: int | None = None
     note: str | None = None
+    held_source: str | None = None
 
     def build(self) -> Any:
         """Return the component."""
@@ -123,17 +130,15 @@ def override_faults(component: str, name: str, overrides: Mapping[str, Any], fil
         if key not in known:
             faults.append(Fault(file, place, written(value), f"a key of {component}", nearest(key, known)))
             continue
-        expected = _refusal(key, value, parameters.get(key, 0.0))
+        expected = card_bounds.refusal(key, value, parameters.get(key, 0.0))
         if expected is not None:
             faults.append(Fault(file, place, written(value), expected, None))
-    if not faults:
-        try:
-            changed = {key: _plain(value) for key, value in overrides.items()}
-            COMPONENTS[component](**{**parameters, **changed})
-        except ValueError as error:
-            key, _, expected = str(error).partition(": ")
-            place, value = f'cards.{component}."{name}".{key}', overrides.get(key, parameters.get(key))
-            faults.append(Fault(file, place, written(value), expected, None))
+    if faults:
+        return faults
+    changed = {**parameters, **{key: _plain(value) for key, value in overrides.items()}}
+    for key, value, expected in card_bounds.unfit(COMPONENTS[component], changed):
+        place = f'cards.{component}."{name}".{key}'
+        faults.append(Fault(file, place, written(value), expected, None))
     return faults
 
 
@@ -165,36 +170,10 @@ def _replaced(old: Card, overrides: Mapping[str, Any]) -> Card:
     values = {each.name: getattr(old, each.name) for each in fields(Card)}
     changed = {key: _plain(value) for key, value in overrides.items()}
     values["parameters"] = MappingProxyType({**old.parameters, **changed})
+    values["valid"] = _valid(old.component, values["parameters"], old.valid)
     if any(key.startswith("cost_") for key in overrides):
         values |= {"cost_grade": SITE, "cost_source": "site file"}
     return Card(**values)
-
-
-def _refusal(key: str, value: Any, old: Any) -> str | None:
-    """Return what was expected instead of a value, None when it may stand."""
-    if isinstance(old, tuple):
-        same = isinstance(value, list | tuple) and len(value) == len(old)
-        return None if same and all(_number(each) for each in value) else f"{len(old)} finite numbers"
-    if not isinstance(old, int | float):
-        return None if isinstance(value, type(old)) else f"a {type(old).__name__}"
-    if not _number(value):
-        return "a finite number"
-    if isinstance(old, int) and value != int(value):
-        return "a whole number"
-    if not key.endswith("_c"):
-        if value < 0 <= old:
-            return "a number of at least 0"
-        if value == 0 < old and not key.startswith(_ZERO_ALLOWED):
-            return "a number above 0"
-    if key.startswith("efficiency") and value > 1:
-        return "a number of at most 1"
-    return None
-
-
-def _number(value: Any) -> bool:
-    """Return whether a value is a number that a float holds."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and abs(value) <= sys.float_info.max
 
 
 def _plain(value: Any) -> Any:
@@ -221,14 +200,28 @@ def _read(component: str, name: str, table: Mapping[str, Any]) -> Card:
         Check(each["call"], MappingProxyType(each["with"]), each["expect"], each["tolerance"], each["kind"])
         for each in table["check"]
     )
+    parameters = MappingProxyType({key: _plain(value) for key, value in table.items() if key not in META})
+    stated = {key: (low, high) for key, (low, high) in table.get("valid", {}).items()}
     return Card(
-        component=component, name=name,
-        parameters=MappingProxyType({key: _plain(value) for key, value in table.items() if key not in META}),
+        component=component, name=name, parameters=parameters,
         source=table["source"], grade=table["grade"], licence=table["licence"],
-        valid=MappingProxyType({key: (low, high) for key, (low, high) in table["valid"].items()}),
+        valid=_valid(component, parameters, stated),
         checks=tuple(checks), cost_grade=table.get("cost_grade"), cost_source=table.get("cost_source"),
         currency_year=table.get("currency_year"), note=table.get("note"),
+        held_source=table.get("held_source"),
     )  # fmt: skip
+
+
+def _valid(
+    component: str, parameters: Mapping[str, Any], stated: Mapping[str, tuple[float, float]]
+) -> Mapping[str, tuple[float, float]]:
+    """Return the ranges of a card's inputs: those that it states, and those that keys of it hold."""
+    kind = COMPONENTS[component]
+    names = getattr(kind, "RANGES", {})
+    if not names:
+        return MappingProxyType(dict(stated))
+    part = kind(**parameters)
+    return MappingProxyType({**stated, **{name: part_range(part, name) for name in names}})
 
 
 def _models() -> Traversable:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.components import dry_cooler
+from codesign.components import air
 from codesign.errors import Fault, InputError
 from codesign.site import Site
 
@@ -99,8 +99,8 @@ def stamp(utc: int, offset_h: float) -> str:
 
 
 def air_density_pu(site: Site) -> float:
-    """Return the air density at the site's altitude over that at sea level."""
-    return dry_cooler.air_density_pu(site.climate.altitude_m)
+    """Return the air density at the site's altitude over that at sea level, at an equal temperature."""
+    return air.pressure_pu(site.climate.altitude_m)
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

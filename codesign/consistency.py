@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from codesign import packing, resolution
+from codesign import packing, resolution, units
 from codesign.errors import Fault, InputError, nearest, written
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
@@ -262,28 +262,88 @@ def _cards(site: Any, _: Tables) -> Found:
             yield from (replace(fault, key=key) for fault in error.faults)
 
 
+def _media(site: Any, _: Tables) -> Found:
+    """A card stands on a port of its medium."""
+    from codesign import catalogue
+
+    for key, component, cards in _named(site, ("cdu", "air_chiller")):
+        ports = {"eir_chiller": ("condenser", "air"), "cdu": ("coolant", "pg25")}
+        port, medium = ports[component]
+        fitting = [card.name for card in catalogue.cards(component) if card.parameters[port] == medium]
+        for index, name in enumerate(cards):
+            found = _card(site, component, name)
+            if found is not None and name not in fitting:
+                expected = f"{MEDIUM[component]}: {', '.join(fitting)}"
+                yield _fault(f"{key}.cards.{index}", f"{name} ({found.parameters[port]})", expected)
+
+
+MEDIUM = {
+    "eir_chiller": "a chiller whose condenser takes outdoor air: a site has no ring of condenser water yet",
+    "cdu": "a CDU whose coolant is 25 % propylene glycol (pg25), as the racks'",
+}
+
+
+def _coolants(site: Any, _: Tables) -> Found:
+    """The coolant of a CDU holds the heat that its medium holds."""
+    from codesign.components.base import PG25_KJ_PER_L_K
+
+    for name, keys in (site.cards.get("cdu") or {}).items():
+        value = keys.get("tcs_kj_per_l_k", PG25_KJ_PER_L_K)
+        if isinstance(value, int | float) and not math.isclose(value, PG25_KJ_PER_L_K, rel_tol=1e-9):
+            expected = f"{PG25_KJ_PER_L_K:g}, that of the racks' coolant [kJ/l K]"
+            yield _fault(f'cards.cdu."{name}".tcs_kj_per_l_k', value, expected)
+
+
 def _trim_water(site: Any, _: Tables) -> Found:
-    asked = {"cooling.fws_supply_c": site.equipment.cooling.fws_supply_c}
     if site.equipment.chiller.on_offer:
-        yield from _leaving("chiller", site.equipment.chiller.cards, asked)
+        asked = site.equipment.cooling.fws_supply_c
+        yield from _within(site, "chiller", "leaving_c", "cooling.fws_supply_c", asked)
 
 
 def _air_water(site: Any, _: Tables) -> Found:
-    asked = {"air_chiller.chilled_water_c": (site.equipment.air_chiller.chilled_water_c,)}
-    yield from _leaving("eir_chiller", site.equipment.air_chiller.cards, asked)
+    asked = (site.equipment.air_chiller.chilled_water_c,)
+    yield from _within(site, "air_chiller", "leaving_c", "air_chiller.chilled_water_c", asked)
 
 
-def _leaving(component: str, names: Iterable[str], asked: Mapping[str, Iterable[float]]) -> Found:
-    """The cards are valid for the water that their loop asks for; unknown cards are another check's."""
-    from codesign import catalogue
+def _wall_water(site: Any, _: Tables) -> Found:
+    asked = (site.equipment.air_chiller.chilled_water_c,)
+    yield from _within(site, "fan_wall", "chilled_water_c", "air_chiller.chilled_water_c", asked)
 
-    for card in catalogue.cards(component):
-        low, high = card.valid["leaving_c"]
-        for key, values in asked.items() if card.name in names else ():
+
+def _within(site: Any, piece: str, quantity: str, key: str, values: Iterable[float]) -> Found:
+    """The cards of a piece are valid for what the site asks of them; unknown cards are another check's."""
+    for _, component, names in _named(site, (piece,)):
+        for found in (_card(site, component, name) for name in names):
+            if found is None:
+                continue
+            low, high = found.valid[quantity]
             for value in values:
                 if not low <= value <= high:
-                    expected = f"{low:g} to {high:g}, where the card {card.name} is valid [degC]"
+                    within = f"{low:g} to {high:g}, where the card {found.name} is valid"
+                    expected = f"{within} [{units.unit(quantity)}]"
                     yield _fault(f"equipment.{key}", value, expected)
+
+
+def _named(site: Any, pieces: Iterable[str]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield (dotted key, component, cards) of pieces of equipment."""
+    from codesign import catalogue
+
+    for piece in pieces:
+        spec = getattr(site.equipment, piece, None)
+        yield f"equipment.{piece}", catalogue.EQUIPMENT[piece], tuple(getattr(spec, "cards", ()))
+
+
+def _card(site: Any, component: str, name: str) -> Any:
+    """Return a card with the site's overrides; None where it is unknown, without overrides that are wrong."""
+    from codesign import catalogue
+
+    overrides = ((site.cards or {}).get(component) or {}).get(name)
+    for keys in (overrides, None):
+        try:
+            return catalogue.card(component, name, keys)
+        except InputError:
+            continue
+    return None
 
 
 def _overrides(site: Any, _: Tables) -> Found:
@@ -387,6 +447,9 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     ((), _cards),
     (("equipment.cooling", "equipment.chiller"), _trim_water),
     (("equipment.air_chiller",), _air_water),
+    (("equipment.air_chiller", "equipment.fan_wall"), _wall_water),
+    (("equipment",), _media),
+    (("cards",), _coolants),
     (("cards",), _overrides),
     (("scenarios", "clock", "whole_jobs", "equipment.cdu", "cards"), _scenarios),
     (("equipment.storage", "poi"), _storage),

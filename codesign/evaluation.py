@@ -16,7 +16,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign import catalogue, climate, cycle, modes, smoothing, steady, stopping, streams, window
+from codesign import (
+    catalogue,
+    climate,
+    cycle,
+    modes,
+    ranges,
+    smoothing,
+    steady,
+    stopping,
+    streams,
+    window,
+)
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.site import Site
@@ -285,8 +296,12 @@ def _electrical_margins(
     site: Site, sizes: Mapping[str, Size], schedule: Schedule, hours: Table, fast: smoothing.Dispatch
 ) -> list[Margin]:
     course = cycle.shape_mw(site, schedule, fast.charge_mw - fast.discharge_mw)
+    kelvin = ranges.spare_k(site, "transformer", card_of(sizes, "transformer"))
     spare_mva = hot_spot_spare_mva(site, sizes, hours, course)
-    rows = [steady.worst("hot_spot", hot_spot_place(site), spare_mva, "mva", hours)]
+    rows = [
+        steady.worst(ranges.TRANSFORMER, "transformer", kelvin, "k", hours),
+        steady.worst("hot_spot", hot_spot_place(site), spare_mva, "mva", hours),
+    ]
     contract = sizes["contract"].value
     window_spare = window.room_mw(site) - fast.window_mw
     if sizes["storage_power"].card:

@@ -212,14 +212,19 @@ class Plant:
         """Electric power of what moves heat, kW."""
         ambient, chillers_on = d["dry_bulb_c"], d["chillers_on"] * d["chiller_available"]
         duty = u["chiller_kw"] * d["chiller_available"]
-        machines, water = p["air_chiller_count"], x["chilled_water_c"]
+        machines, water, density = p["air_chiller_count"], x["chilled_water_c"], self.air_density_pu
         return {
             "cdu_pump_kw": self._running_cdus(d, p) * self.cdu.pump_kw(self._unit_flow_l_per_min(x, p)),
             "fws_pump_kw": self.fws_pump.pump_kw(x["fws_flow_kg_per_s"]),
-            "dry_cooler_fan_kw": p["dry_cooler_count"] * self.dry_cooler.fan_power_kw(u["fan_pu"]),
-            "chiller_power_kw": self.chiller.power_kw(duty, chillers_on, x["chiller_out_c"], ambient),
-            "fan_wall_fan_kw": p["fan_wall_count"] * self.fan_wall.fan_power_kw(u["fan_wall_pu"]),
-            "air_chiller_power_kw": self.air_chiller.power_kw(u["air_chiller_kw"], machines, water, ambient),
+            "dry_cooler_fan_kw": p["dry_cooler_count"]
+            * self.dry_cooler.fan_power_kw(u["fan_pu"], self.dry_cooler.density_pu(ambient, density)),
+            "chiller_power_kw": self.chiller.power_kw(
+                duty, chillers_on, x["chiller_out_c"], ambient, density
+            ),
+            "fan_wall_fan_kw": p["fan_wall_count"] * self.fan_wall.fan_power_kw(u["fan_wall_pu"], density),
+            "air_chiller_power_kw": self.air_chiller.power_kw(
+                u["air_chiller_kw"], machines, water, ambient, density
+            ),
         }
 
     def _it_kw(self, x: Values, d: Values, p: Values) -> Value:
@@ -313,6 +318,7 @@ class Plant:
             self._air_heat_kw(d),
             u["air_chiller_kw"],
             self._capacities_kj_per_k(p)["chilled_water_c"],
+            self.air_density_pu,
         )
 
     def outputs(self, x: Values, u: Values, d: Values, p: Values) -> dict[str, Value]:
@@ -366,9 +372,10 @@ class Plant:
 
     def out_of_range(self, x: Mapping[str, float], d: Mapping[str, float]) -> dict[str, float]:
         """Component inputs beyond the range of their card, by `component.input`: excess over its end, K."""
+        density = self.air_density_pu
         inputs = {
-            "chiller": self.chiller.out_of_range(x["chiller_out_c"], d["dry_bulb_c"]),
-            "air_chiller": self.air_chiller.out_of_range(x["chilled_water_c"], d["dry_bulb_c"]),
+            "chiller": self.chiller.out_of_range(x["chiller_out_c"], d["dry_bulb_c"], density),
+            "air_chiller": self.air_chiller.out_of_range(x["chilled_water_c"], d["dry_bulb_c"], density),
         }
         return {f"{part}.{name}": k for part, beyond in inputs.items() for name, k in beyond.items()}
 
@@ -439,13 +446,15 @@ class Plant:
             ),
             "chiller_capacity": Limit(
                 self.chiller.limits(
-                    u["chiller_kw"], d["chillers_on"], x["chiller_out_c"], d["dry_bulb_c"]
+                    u["chiller_kw"], d["chillers_on"], x["chiller_out_c"], d["dry_bulb_c"],
+                    self.air_density_pu,
                 )["chiller_capacity"],
                 "kw", self._natural_kw(p["chiller_count"], self.chiller.capacity_kw), "chiller",
             ),
             "air_chiller_capacity": Limit(
                 self.air_chiller.limits(
-                    u["air_chiller_kw"], p["air_chiller_count"], x["chilled_water_c"], d["dry_bulb_c"]
+                    u["air_chiller_kw"], p["air_chiller_count"], x["chilled_water_c"], d["dry_bulb_c"],
+                    self.air_density_pu,
                 )["air_chiller_capacity"],
                 "kw", self._natural_kw(p["air_chiller_count"], self.air_chiller.capacity_kw), "air_chiller",
             ),
@@ -507,7 +516,9 @@ class Plant:
         units = p["fan_wall_count"]
         x |= {
             "chilled_water_c": chilled_water_c,
-            "hot_aisle_c": self.fan_wall.hot_aisle_c(air, chilled_water_c, fan_wall_pu, units),
+            "hot_aisle_c": self.fan_wall.hot_aisle_c(
+                air, chilled_water_c, fan_wall_pu, units, self.air_density_pu
+            ),
             "storage_mwh": storage_mwh,
         }
         u = {
@@ -516,7 +527,7 @@ class Plant:
             "fan_pu": fan,
             "chiller_kw": chiller_kw,
             "fan_wall_pu": fan_wall_pu,
-            "air_chiller_kw": air + units * self.fan_wall.fan_power_kw(fan_wall_pu),
+            "air_chiller_kw": air + units * self.fan_wall.fan_power_kw(fan_wall_pu, self.air_density_pu),
             "charge_mw": 0.0,
             "discharge_mw": 0.0,
         }

@@ -62,6 +62,12 @@ def smooth_min(a: Value, b: Value, width: float) -> Value:
     return (a + b - sqrt((a - b) ** 2 + width**2)) / 2
 
 
+def positive(x: Value, width: float) -> Value:
+    """`x` where it is positive, 0 elsewhere; differentiable twice, never above: by (width/x)**2 far out."""
+    above = clip(x, 0.0, math.inf)
+    return above**3 / (above**2 + width**2)
+
+
 def counterflow_duty(conductance: Value, hot: Value, cold: Value, difference_k: Value) -> Value:
     """Duty of a counterflow exchanger, kW, without a branch at equal capacity rates (kW/K).
 

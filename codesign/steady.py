@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate, workload
+from codesign import catalogue, climate, ranges, workload
+from codesign.components.base import part_range, spare
 from codesign.components.cdu import CDU
 from codesign.components.rack import GAIN_MAX, Rack
 from codesign.design import Margin, Setting, Size
@@ -29,6 +30,8 @@ from codesign.site import Site
 from codesign.sizing import card_of
 
 WATER_KJ_PER_KG_K = 4.18
+RESIDUE_KW = 1e-7
+"""Heat that is taken for none."""
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -162,7 +165,8 @@ class Rejection:
 def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPoint) -> Rejection:
     """Return the cheapest way to reject the heat in every hour: fan speed against machines on.
 
-    A machine cycles below its minimum load. For each number of machines the power is convex in the fan speed
+    A machine cycles below its minimum load; beyond their cards' ranges machines and cells are off. For each
+    number of machines the power is convex in the fan speed
     (cube of the speed, and the duty is concave in it), so a golden-section search finds the optimum.
     """
     hours = climate.hours(site)
@@ -172,14 +176,19 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
     db = hours.dry_bulb_c
     density = climate.air_density_pu(site)
     leaving = setting.fws_supply_c
-    cap = machine.capacity_at_kw(leaving, db)
+    offered = ranges.on_offer(site, "chiller", card_of(sizes, "chiller"))
+    cells = n * ranges.on_offer(site, "dry_cooler", card_of(sizes, "dry_cooler"))
+    cap = offered * machine.capacity_at_kw(leaving, db, density)
     least = machine.load_min_pu * cap
     heat = np.full(len(db), point.heat_kw)
 
     def duty(fan: np.ndarray) -> np.ndarray:
         if n == 0:
             return np.zeros(len(db))
-        return n * cell.duty_kw(fan, point.return_c, db, point.flow_kg_per_s / n, density)
+        return cells * cell.duty_kw(fan, point.return_c, db, point.flow_kg_per_s / n, density)
+
+    def fans(fan: np.ndarray) -> np.ndarray:
+        return np.asarray(cells * cell.fan_power_kw(fan, cell.density_pu(db, density)))
 
     def speed(kw: np.ndarray) -> np.ndarray:
         return inverse(duty, kw)
@@ -196,13 +205,14 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
         floor = np.zeros(len(db)) if cycles else low
         fan_low, fan_high = speed(heat - high), speed(heat - floor)
         possible = (duty(fan_low) >= heat - high - 1e-9 * heat) & (floor <= heat)
+        possible &= (offered > 0.0) | (on == 0 and not cycles)
 
         def chilled(fan: np.ndarray, floor: np.ndarray = floor) -> np.ndarray:
             return np.maximum(heat - duty(fan), floor)  # a bypass takes what the cells would cool too much
 
         def power(fan: np.ndarray, on: int = on, cycles: bool = cycles, low: np.ndarray = low) -> np.ndarray:
             chiller = chilled(fan)
-            return n * cell.fan_power_kw(fan) + _chiller_power(machine, chiller, on, cycles, leaving, db, low)
+            return fans(fan) + _chiller_power(machine, chiller, on, cycles, leaving, db, density, low)
 
         fan = _golden(power, fan_low, fan_high)
         cost = np.where(possible, power(fan), np.inf)
@@ -210,31 +220,37 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
         chiller = chilled(fan) if (on or cycles) else np.zeros(len(db))
         for key, value in (
             ("power", cost), ("fan", fan), ("on", np.full(len(db), float(on))),
-            ("cycling", chiller / least if cycles else np.zeros(len(db))), ("chiller", chiller),
-            ("chiller_power", _chiller_power(machine, chiller, on, cycles, leaving, db, low)),
+            ("cycling", _over(chiller, least) if cycles else np.zeros(len(db))), ("chiller", chiller),
+            ("chiller_power", _chiller_power(machine, chiller, on, cycles, leaving, db, density, low)),
         ):  # fmt: skip
             best[key] = np.where(better, value, best[key])
     stuck = ~np.isfinite(best["power"])
     full = np.ones(len(db))
     most = duty(full) + machines * cap
     fan = np.where(stuck, full, best["fan"])
-    running = np.where(stuck, machines, best["on"])
+    fan = np.where(cells > 0.0, fan, 0.0)
+    running = np.where(stuck, machines * offered, best["on"])
     chiller = np.where(stuck, np.minimum(machines * cap, np.maximum(heat - duty(full), 0.0)), best["chiller"])
     chiller_power = np.where(
-        stuck, machine.power_kw(chiller, machines, leaving, db) if machines else 0.0, best["chiller_power"]
+        stuck, machine.power_kw(chiller, running, leaving, db, density), best["chiller_power"]
     )
     return Rejection(
-        fan_pu=fan, dry_cooler_kw=heat - chiller, fan_kw=n * cell.fan_power_kw(fan), chillers_on=running,
+        fan_pu=fan, dry_cooler_kw=heat - chiller, fan_kw=fans(fan), chillers_on=running,
         cycling_pu=np.where(stuck, 0.0, best["cycling"]), chiller_kw=chiller, chiller_power_kw=chiller_power,
         short_kw=np.where(stuck, np.maximum(heat - most, 1e-6), 0.0),
     )  # fmt: skip
 
 
 def _chiller_power(machine: Any, kw: np.ndarray, on: int, cycles: bool, leaving_c: float, db: np.ndarray,
-                   least_kw: np.ndarray) -> np.ndarray:  # fmt: skip
+                   density: float, least_kw: np.ndarray) -> np.ndarray:  # fmt: skip
     if cycles:
-        return kw / least_kw * machine.power_kw(least_kw, 1, leaving_c, db)
-    return machine.power_kw(kw, on, leaving_c, db) if on else np.zeros(len(kw))
+        return _over(kw, least_kw) * machine.power_kw(least_kw, 1, leaving_c, db, density)
+    return machine.power_kw(kw, on, leaving_c, db, density) if on else np.zeros(len(kw))
+
+
+def _over(kw: np.ndarray, least_kw: np.ndarray) -> np.ndarray:
+    """Return kw / least_kw, 0 where a machine has no least load: it is not on offer, or needs none."""
+    return np.divide(kw, least_kw, out=np.zeros(len(kw)), where=least_kw > 0.0)
 
 
 def inverse(duty: Callable[[np.ndarray], np.ndarray], target_kw: np.ndarray) -> np.ndarray:
@@ -284,23 +300,24 @@ def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide
     walls, machines = max(int(sizes["fan_wall"].count or 0), 1), max(int(sizes["air_chiller"].count or 0), 1)
     spec, db = site.equipment, climate.hours(site).dry_bulb_c
     water = spec.air_chiller.chilled_water_c
-    heat = it_load(site, setting).air_kw
-    fan_pu = min(wall.required_fan_pu(heat, walls, water, spec.fan_wall.supply_air_max_c), 1.0)
-    fans = walls * wall.fan_power_kw(fan_pu)
+    heat, density = it_load(site, setting).air_kw, climate.air_density_pu(site)
+    fan_pu = min(wall.required_fan_pu(heat, walls, water, spec.fan_wall.supply_air_max_c, density), 1.0)
+    fans = walls * wall.fan_power_kw(fan_pu, density)
     coil = heat + fans
     return AirSide(
         fan_pu=fan_pu, fan_power_kw=fans, coil_kw=coil,
-        chiller_power_kw=chiller.power_kw(coil, machines, water, db),
-        chiller_capacity_kw=chiller.capacity_at_kw(water, db),
+        chiller_power_kw=chiller.power_kw(coil, machines, water, db, density),
+        chiller_capacity_kw=ranges.on_offer(site, "eir_chiller", card_of(sizes, "air_chiller"))
+        * chiller.capacity_at_kw(water, db, density),
     )  # fmt: skip
 
 
-def worst(limit: str, place: str, spare: np.ndarray, unit: str, hours: Mapping[str, Any]) -> Margin:
+def worst(limit: str, place: str, left: np.ndarray, unit: str, hours: Mapping[str, Any]) -> Margin:
     """Return the margin of the hour with the least to spare; its time is the hour's place in the day."""
-    at = int(np.argmin(spare))
+    at = int(np.argmin(left))
     where = f"{place}, {hours['date'][at]} {int(hours['hour_of_day'][at]):02d}:00"
     return Margin(
-        limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(spare[at]), unit, "static"
+        limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(left[at]), unit, "static"
     )
 
 
@@ -319,10 +336,8 @@ def heat_path_margins(
             rows.append(_static("cdu_duty", place, -load.liquid_kw, "kw"))
             continue
         point = fws_point(site, setting, card, pump, running)
-        rows += [
-            _static("cdu_flow", place, flow - load.tcs_flow_l_per_min / running, "l_per_min"),
-            _static("cdu_duty", place, point.hx_spare_kw, "kw"),
-        ]
+        rows.append(_static("cdu_flow", place, flow - load.tcs_flow_l_per_min / running, "l_per_min"))
+        rows += cdu_margins(site, setting, card, pump, running, place)
         if np.isfinite(point.flow_kg_per_s):
             rows.append(_static("fws_flow", place, sizes["fws_pump"].value - point.flow_kg_per_s, "kg_per_s"))
     if not cdus:
@@ -330,14 +345,80 @@ def heat_path_margins(
     point = fws_point(site, setting, card, pump, cdus)
     if not np.isfinite(point.flow_kg_per_s):
         return rows
+    cells = int(sizes["dry_cooler"].count or 0)
+    rows += cell_water_margins(site, card_of(sizes, "dry_cooler"), cells, point)
+    rows += _offer_margins(site, setting, sizes, point)
     rows += [
-        worst("heat_rejection", place, spare, "kw", hours)
-        for place, spare in rejection_spare_kw(site, setting, sizes, point, rejection)
+        worst("heat_rejection", place, kw, "kw", hours)
+        for place, kw in rejection_spare_kw(site, setting, sizes, point, rejection)
     ]
     machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
     spare_l = 1e3 * sizes["buffer"].value - machine.loop_min_l(machines)
     rows.append(_static("loop_volume", "fws", spare_l, "l"))
+    largest_m3 = catalogue.build(site, "buffer", card_of(sizes, "buffer")).volume_max_m3
+    rows.append(_static(ranges.BUFFER, "fws", largest_m3 - sizes["buffer"].value, "m3"))
     return rows
+
+
+def cdu_margins(
+    site: Site, setting: Setting, card: str, pump_card: str, running: int, place: str
+) -> list[Margin]:
+    """Return what `running` CDUs may not exceed: exchanger, rating, ranges of both flows and the pumps."""
+    cdu: CDU = catalogue.build(site, "cdu", card)
+    pump = catalogue.build(site, "fws_pump", pump_card)
+    point = fws_point(site, setting, card, pump_card, running)
+    each = it_load(site, setting).tcs_flow_l_per_min / running
+    rows = [
+        _static("cdu_duty", place, point.hx_spare_kw, "kw"),
+        _static(ranges.CDU_CAPACITY, place, running * cdu.capacity_kw - point.hx_kw, "kw"),
+        _static(ranges.CDU_TCS, place, float(spare(each, *part_range(cdu, "tcs_l_per_min"))), "l_per_min"),
+    ]
+    if np.isfinite(point.flow_kg_per_s):
+        fws = float(spare(point.flow_kg_per_s / running, *part_range(cdu, "fws_kg_per_s")))
+        pumped = pump.flow_max_kg_per_s - point.flow_kg_per_s
+        rows += [_static(ranges.CDU_FWS, place, fws, "kg_per_s")]
+        rows += [_static(ranges.FWS_PUMP, place, pumped, "kg_per_s")]
+    return rows
+
+
+def cell_water_margins(site: Site, card: str, cells: int, point: FwsPoint) -> list[Margin]:
+    """Return the distance of the water of one dry-cooler cell to the ends of its range, also with one out."""
+    ends = part_range(catalogue.build(site, "dry_cooler", card), "water_kg_per_s")
+    each = {out: point.flow_kg_per_s / max(cells - out, 1) for out in (0, 1)}
+    return [
+        _static(ranges.CELL_WATER, place, float(spare(each[out], *ends)), "kg_per_s")
+        for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")
+        if cells - out >= 1
+    ]
+
+
+def _offer_margins(
+    site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPoint
+) -> list[Margin]:
+    """Return by how many kelvin machines and cells are within their range of air where they are needed."""
+    rows, hours = [], _dated(site)
+    cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
+    cell, machine = card_of(sizes, "dry_cooler"), card_of(sizes, "chiller")
+    fewer_cells = cells - (site.equipment.dry_cooler.redundancy == "n+1")
+    fewer_machines = machines - (site.equipment.chiller.redundancy == "n+1")
+    cooled = dry_cooler_most_kw(site, cell, fewer_cells, point)
+    chilled = max(fewer_machines, 0) * chiller_kw(site, machine, setting)
+    for limit, component, card, count, others in (
+        (ranges.CHILLER, "chiller", machine, machines, cooled),
+        (ranges.DRY_COOLER, "dry_cooler", cell, cells, chilled),
+    ):
+        needed = others < point.heat_kw - RESIDUE_KW
+        if count and needed.any():
+            kelvin = np.where(needed, ranges.spare_k(site, component, card), np.inf)
+            rows.append(worst(limit, component.replace("_", " "), kelvin, "k", hours))
+    return rows
+
+
+def chiller_kw(site: Site, card: str, setting: Setting) -> np.ndarray:
+    """Return the capacity of one warm chiller over the hours; none where it is not on offer."""
+    machine, db = catalogue.build(site, "chiller", card), climate.hours(site).dry_bulb_c
+    most = machine.capacity_at_kw(setting.fws_supply_c, db, climate.air_density_pu(site))
+    return np.asarray(ranges.on_offer(site, "chiller", card) * most)
 
 
 def rejection_spare_kw(
@@ -345,22 +426,21 @@ def rejection_spare_kw(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (place, kW to spare by hour) of all running and of any one unit of a redundant group out."""
     cells, machines = int(sizes["dry_cooler"].count or 0), int(sizes["chiller"].count or 0)
-    machine = catalogue.build(site, "chiller", card_of(sizes, "chiller"))
-    each_kw = machine.capacity_at_kw(setting.fws_supply_c, climate.hours(site).dry_bulb_c)
+    each_kw = chiller_kw(site, card_of(sizes, "chiller"), setting)
 
-    def spare(cells: int, machines: int) -> np.ndarray:
+    def left(cells: int, machines: int) -> np.ndarray:
         most = dry_cooler_most_kw(site, card_of(sizes, "dry_cooler"), cells, point)
         return np.asarray(most + max(machines, 0) * each_kw - point.heat_kw)
 
     short = rejection.short_kw
     yield (
         "all running",
-        np.where(short > 0.0, np.minimum(spare(cells, machines), -short), spare(cells, machines)),
+        np.where(short > 0.0, np.minimum(left(cells, machines), -short), left(cells, machines)),
     )
     for out, place in _outages(site.equipment.chiller.redundancy, "chiller")[1:] if machines else ():
-        yield place, spare(cells, machines - out)
+        yield place, left(cells, machines - out)
     for out, place in _outages(site.equipment.dry_cooler.redundancy, "dry cooler")[1:]:
-        yield place, spare(cells - out, machines)
+        yield place, left(cells - out, machines)
 
 
 def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np.ndarray:
@@ -369,9 +449,8 @@ def dry_cooler_most_kw(site: Site, card: str, cells: int, point: FwsPoint) -> np
     cell = catalogue.build(site, "dry_cooler", card)
     if cells < 1:
         return np.zeros(len(db))
-    return cells * cell.duty_kw(
-        1.0, point.return_c, db, point.flow_kg_per_s / cells, climate.air_density_pu(site)
-    )
+    each = cell.duty_kw(1.0, point.return_c, db, point.flow_kg_per_s / cells, climate.air_density_pu(site))
+    return np.asarray(cells * ranges.on_offer(site, "dry_cooler", card) * each)
 
 
 def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list[Margin]:
@@ -384,11 +463,13 @@ def air_margins(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> list
         if walls - out < 1:
             rows.append(_static("cold_aisle", place, -heat, "kw"))
             continue
-        hottest = wall.cold_aisle_at_c(heat, walls - out, 1.0, water)
+        hottest = wall.cold_aisle_at_c(heat, walls - out, 1.0, water, climate.air_density_pu(site))
         rows.append(_static("cold_aisle", place, spec.fan_wall.supply_air_max_c - hottest, "k"))
+    kelvin = ranges.spare_k(site, "eir_chiller", card_of(sizes, "air_chiller"))
+    rows.append(worst(ranges.AIR_CHILLER, "air chiller", kelvin, "k", _dated(site)))
     rows += [
-        worst("air_chiller_capacity", place, spare, "kw", _dated(site))
-        for place, spare in air_spare_kw(site, sizes, air)
+        worst("air_chiller_capacity", place, kw, "kw", _dated(site))
+        for place, kw in air_spare_kw(site, sizes, air)
     ]
     return rows
 
@@ -417,12 +498,25 @@ def setting_margins(site: Site, setting: Setting) -> list[Margin]:
     """Return the limits that a setting breaks whatever the sizes."""
     if tcs_supply_c(setting) >= rack(site).return_target_c:
         return [_static("rack_flow", "rack", rack(site).return_target_c - tcs_supply_c(setting), "k")]
-    return [m for m in _rack_margins(site, setting) if m.margin < 0.0]
+    return [m for m in (*_rack_margins(site, setting), *_air_ranges(site)) if m.margin < 0.0]
+
+
+def _air_ranges(site: Site) -> Iterator[Margin]:
+    """Yield the best card's margin of each group that has to run in every hour, whatever its size."""
+    for limit, component, cards in (
+        (ranges.AIR_CHILLER, "eir_chiller", site.equipment.air_chiller.cards),
+        (ranges.TRANSFORMER, "transformer", site.equipment.transformer.cards),
+    ):
+        kelvin = max((ranges.spare_k(site, component, card) for card in cards), key=lambda k: float(k.min()))
+        yield worst(limit, limit.removesuffix("_range").replace("_", " "), kelvin, "k", _dated(site))
 
 
 def _rack_margins(site: Site, setting: Setting) -> list[Margin]:
     load, r = it_load(site, setting), rack(site)
+    (name,) = {pod.rack for pod in site.pods.values()}
+    least_c, _ = catalogue.site_card(site, "rack", name).valid["supply_c"]
     return [
+        _static(ranges.RACK, "rack", tcs_supply_c(setting) - least_c, "k"),
         _static("junction", "rack", r.junction_max_c - load.peak_junction_c, "k"),
         _static("thermal_runaway", "rack", GAIN_MAX - load.peak_gain_pu, "pu"),
         _static("tcs_supply", "rack", r.supply_max_c - tcs_supply_c(setting), "k"),

@@ -20,6 +20,7 @@ import numpy as np
 
 from codesign import catalogue, climate, days, evaluation, modes, steady
 from codesign.climate import Array
+from codesign.components.base import beyond
 from codesign.design import CostItem, Margin, Plan, Setting, Table, YearClaim
 from codesign.errors import Fault, InputError
 from codesign.schema import Day
@@ -261,16 +262,24 @@ def _due(site: Site, plan: Plan, found: YearEvaluation, name: str, short: Array)
 
 
 def _unit_kw(site: Site, setting: Setting, plan: Plan, name: str, dry_bulb_c: float) -> float:
-    """Return what one more unit of the plan's card carries at a dry bulb."""
-    card = card_of(plan.sizes, name)
+    """Return what one more unit of the plan's card carries at a dry bulb; nothing beyond its range."""
+    card, density = card_of(plan.sizes, name), climate.air_density_pu(site)
     if name == "chiller":
-        return catalogue.build(site, "chiller", card).capacity_at_kw(setting.fws_supply_c, dry_bulb_c)
+        machine = catalogue.build(site, "chiller", card)
+        if machine.out_of_range(setting.fws_supply_c, dry_bulb_c, density):
+            return 0.0
+        return float(machine.capacity_at_kw(setting.fws_supply_c, dry_bulb_c, density))
     if name == "air_chiller":
         water_c = site.equipment.air_chiller.chilled_water_c
-        return catalogue.build(site, "eir_chiller", card).capacity_at_kw(water_c, dry_bulb_c)
+        machine = catalogue.build(site, "eir_chiller", card)
+        if machine.out_of_range(water_c, dry_bulb_c, density):
+            return 0.0
+        return float(machine.capacity_at_kw(water_c, dry_bulb_c, density))
     cell, point = catalogue.build(site, "dry_cooler", card), _point(site, setting, plan)
     flow = point.flow_kg_per_s / (int(plan.sizes["dry_cooler"].count or 0) + 1)
-    return cell.duty_kw(1.0, point.return_c, dry_bulb_c, flow, climate.air_density_pu(site))
+    if beyond(cell, dry_bulb_c=dry_bulb_c, water_kg_per_s=flow):
+        return 0.0
+    return float(cell.duty_kw(1.0, point.return_c, dry_bulb_c, flow, density))
 
 
 def _units_usd(site: Site, plan: Plan, name: str, kw: float, each_kw: float) -> float:

@@ -225,18 +225,22 @@ class Hall:
                 if abs(1 - z) < 1e-9
                 else (1 - math.exp(-n * (1 - z))) / (1 - z * math.exp(-n * (1 - z)))
             )
-            return eff * low * (hot_in - self.fws_c)
+            flowing = v * TCS / ch * m * CP_WATER / cc
+            return flowing * eff * low * (hot_in - self.fws_c)
 
         most = card["fws_flow_max_kg_per_s"]
         if duty(most) < hx / running:
             return None
         m = running * brentq(lambda x: duty(x) - hx / running, 0.2, most, xtol=1e-13, rtol=1e-14)
+        within = hx <= running * card["capacity_kw"] and m / running >= card["fws_flow_min_kg_per_s"]
+        if not within or not card["tcs_min_l_per_min"] <= v <= card["tcs_max_l_per_min"]:
+            return None
         return pump, m, hx, hot_in
 
     def fan_duty(self, card: dict[str, Any], cells: int, fan: Any, water_c: float, m: float, db: Any) -> Any:
         if cells == 0:
             return 0.0 * db
-        air = (card["air_floor_pu"] + (1 - card["air_floor_pu"]) * fan) * self.rho
+        air = (card["air_floor_pu"] + (1 - card["air_floor_pu"]) * fan) * self.draught(card)
         w = floored(m / cells / card["water_kg_per_s"])
         ua = card["conductance_kw_per_k"] / (
             card["water_split"] * w ** -card["water_exponent"]
@@ -247,13 +251,24 @@ class Hall:
         z = low / (cw + ca - low)
         n = ua / low
         eff = 1 - np.exp(n**0.22 / z * (np.exp(-z * n**0.78) - 1))
-        return cells * low * eff * upper(water_c - db, 0.0, BYPASS_K)
+        warmer = np.maximum(water_c - db, 0.0)
+        on = (db >= card["ambient_min_c"]) & (db <= card["ambient_max_c"])
+        return on * m * CP_WATER / cw * low * eff * warmer**3 / (warmer**2 + BYPASS_K**2)
+
+    def draught(self, card: dict[str, Any]) -> np.ndarray:
+        """Air density over that of a dry cooler's rating, by hour."""
+        return self.rho * (card["air_reference_c"] + 273.15) / (self.db + 273.15)
+
+    def equivalent(self, card: dict[str, Any]) -> np.ndarray:
+        """Dry bulb as an air-cooled condenser feels it in thin air, by hour."""
+        return self.db + card["condenser_lift_k"] * (1 / self.rho - 1)
 
     def chiller(self, card: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """(capacity kW, COP) of one machine by hour."""
         lv = np.clip(self.fws_c, card["leaving_min_c"], card["leaving_max_c"])
-        db = np.clip(self.db, card["ambient_min_c"], card["ambient_max_c"])
-        cap = card["capacity_kw"] * (
+        felt = self.equivalent(card)
+        db = np.clip(felt, card["ambient_min_c"], card["ambient_max_c"])
+        cap = (felt == db) * card["capacity_kw"] * (
             1 + card["capacity_pu_per_k_leaving"] * (lv - card["leaving_reference_c"])
             + card["capacity_pu_per_k_ambient"] * (db - card["ambient_reference_c"])
         )  # fmt: skip
@@ -286,9 +301,8 @@ class Hall:
                         heat - self.fan_duty(cells_card, cells, fan, water_c, m, self.db), lo
                     )  # bypass
                     run = kw / least if cycling else on
-                    return (
-                        cells * cells_card["fan_kw"] * fan**3 + (fixed * cap * run + (1 - fixed) * kw) / cop
-                    )
+                    fans = cells * cells_card["fan_kw"] * fan**3 * self.draught(cells_card)
+                    return fans + (fixed * cap * run + (1 - fixed) * kw) / cop
 
                 a, b = (
                     self._speed(cells_card, cells, heat - hi, water_c, m),
@@ -319,7 +333,7 @@ class Hall:
         water, limit = spec["air_chiller"]["chilled_water_c"], spec["fan_wall"]["supply_air_max_c"]
 
         def aisle(y: float, n: int) -> float:
-            c, fans = n * wall["air_kw_per_k"] * y, n * wall["fan_kw"] * y**3
+            c, fans = n * wall["air_kw_per_k"] * self.rho * y, n * wall["fan_kw"] * self.rho * y**3
             hot = water + (self.air + fans) / (wall["effectiveness"] * c)
             return hot - self.air / c
 
@@ -335,10 +349,14 @@ class Hall:
             if aisle(turn, walls) < limit
             else math.nan
         )
-        fans = walls * wall["fan_kw"] * y**3
+        y = max(y, wall["fan_min_pu"])
+        fans = walls * wall["fan_kw"] * self.rho * y**3
         coil = self.air + fans
         te = np.clip(water, ch["leaving_min_c"], ch["leaving_max_c"])
-        tc = np.clip(self.db, ch["entering_min_c"], ch["entering_max_c"])
+        felt = self.equivalent(ch)
+        if (felt < ch["entering_min_c"]).any() or (felt > ch["entering_max_c"]).any():
+            return None
+        tc = np.maximum(felt, ch["entering_held_c"])
         basis = np.array([np.ones_like(tc), te + 0 * tc, te**2 + 0 * tc, tc, tc**2, te * tc])
         capft, eirft = np.array(ch["capft_c"]) @ basis, np.array(ch["eirft_c"]) @ basis
         cap = ch["capacity_kw"] * capft

@@ -224,11 +224,12 @@ def test_the_trim_chiller_of_no_setting_is_cheaper_than_its_fans_and_machines_al
         for fan in draw.uniform(0, 1, 40):
             duty = n * cell.duty_kw(fan, point.return_c, ambient, point.flow_kg_per_s / n, density)
             chiller = point.heat_kw - duty
-            cap = machine.capacity_at_kw(plan.setting.fws_supply_c, ambient)
+            cap = machine.capacity_at_kw(plan.setting.fws_supply_c, ambient, density)
             for on in range(1, int(plan.sizes["chiller"].count or 0) + 1):
                 if on * machine.load_min_pu * cap <= chiller <= on * cap:
-                    chilled = machine.power_kw(chiller, on, plan.setting.fws_supply_c, ambient)
-                    assert n * cell.fan_power_kw(fan) + chilled >= best - 1e-6
+                    chilled = machine.power_kw(chiller, on, plan.setting.fws_supply_c, ambient, density)
+                    fans = n * cell.fan_power_kw(fan, cell.density_pu(ambient, density))
+                    assert fans + chilled >= best - 1e-6
 
 
 def test_the_table_of_the_heat_path_is_the_least_power_of_the_evaluation() -> None:
@@ -236,10 +237,10 @@ def test_the_table_of_the_heat_path_is_the_least_power_of_the_evaluation() -> No
     site = steady_hall().with_({"clock.hour_step_h": 3})
     setting, db = Setting(38.0, 4.0), climate.hours(site).dry_bulb_c
     point = steady.fws_point(site, setting, "cdu-1350", "fws-pump", 14)
-    machine = catalogue.build(site, "chiller", "warm-1500")
+    machine, everywhere = catalogue.build(site, "chiller", "warm-1500"), np.ones(len(db))
     for count in (0, 2, 5):
         cells = heat.Cells(site, point, "bac-tdfs1238", count)
-        table = heat.least_power_kw(cells, machine, 9, setting.fws_supply_c, db)
+        table = heat.least_power_kw(cells, machine, 9, setting.fws_supply_c, db, everywhere)
         for machines in (0, 1, 4, 9):
             sizes = {
                 "dry_cooler": Size("bac-tdfs1238", count, 0.0, ""),

@@ -16,6 +16,7 @@ from codesign.plant import CONTROLS, SIZES, Group, Plant
 MODELS = Path(__file__).parents[1] / "models"
 NOT_PARAMETERS = {
     "source", "grade", "licence", "cost_source", "cost_grade", "currency_year", "note", "valid", "check",
+    "held_source",
 }  # fmt: skip
 CARDS = {
     "cdu": ("CDU", "cdu-600"),

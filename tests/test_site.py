@@ -119,7 +119,7 @@ def test_save_and_load(toy: Site, tmp_path: Path) -> None:
         {
             "description": 'a "quoted" \\ text\nof two lines \x7f',
             "equipment.cdu.flow_l_per_min": {"min": 400.0, "max": 1 / 3 + 500},
-            "cards": {"eir_chiller": {"air-100": {"capft_c": [1, 2.5, 0, 0, 0, 0]}}},
+            "cards": {"eir_chiller": {"air-100": {"capft_c": [1, 0.001, 0, 0, 0, 0]}}},
             "scenarios.chiller_trip.units": 1,
         }
     )

@@ -72,6 +72,10 @@ class Loops:
         return self.duty_kw + self.fws_pump_kw
 
 
+NONE_KW = 1e-7
+"""Heat that is taken for none."""
+
+
 class Hall:
     """The components that a plan bought, and the setting it runs them at."""
 
@@ -180,13 +184,37 @@ class Hall:
         )
 
     def cooler_kw(self, cells: int, fan_pu: float, dry_bulb_c: float, loops: Loops) -> float:
-        """Return what `cells` dry coolers reject."""
-        if cells < 1:
+        """Return what `cells` dry coolers reject; nothing where their card is not on offer."""
+        cell = self.dry_cooler
+        if cells < 1 or not cell.ambient_min_c <= dry_bulb_c <= cell.ambient_max_c:
             return 0.0
         water = loops.fws_kg_per_s / cells
         return float(
             cells * self.dry_cooler.duty_kw(fan_pu, loops.return_c, dry_bulb_c, water, self.density_pu)
         )
+
+    def machine_kw(self, dry_bulb_c: float) -> float:
+        """Return what one warm chiller carries; nothing where its card is not on offer."""
+        at = self.chiller.equivalent_c(dry_bulb_c, self.density_pu)
+        if not self.chiller.ambient_min_c <= at <= self.chiller.ambient_max_c:
+            return 0.0
+        return float(self.chiller.capacity_at_kw(self.fws_c, dry_bulb_c, self.density_pu))
+
+    def air_machine_kw(self, dry_bulb_c: float) -> float:
+        """Return what one air chiller carries; nothing where its card is not on offer."""
+        at = self.air_chiller.equivalent_c(dry_bulb_c, self.density_pu)
+        if not self.air_chiller.entering_min_c <= at <= self.air_chiller.entering_max_c:
+            return 0.0
+        water = self.site.equipment.air_chiller.chilled_water_c
+        return float(self.air_chiller.capacity_at_kw(water, dry_bulb_c, self.density_pu))
+
+    def cell_fans_kw(self, fan_pu: float, dry_bulb_c: float) -> float:
+        """Return the fan power of all dry coolers; none where their card is not on offer."""
+        cell = self.dry_cooler
+        if not cell.ambient_min_c <= dry_bulb_c <= cell.ambient_max_c:
+            return 0.0
+        density = cell.density_pu(dry_bulb_c, self.density_pu)
+        return float(self.count["dry_cooler"] * cell.fan_power_kw(fan_pu, density))
 
     @cached_property
     def windings(self) -> Windings:
@@ -215,9 +243,11 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
         return
     loops = hall.loops(hall.count["cdu"])
     hours = climate.hours(hall.site)
+    _ranges(ledger, hall, loops)
     for h in range(len(hours.dry_bulb_c)):
         place = f"{hours.date[h]} {int(hours.hour_of_day[h]):02d}:00"
         _rejection(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
+        _air(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
     if claims and _same_hours(ledger, hall):
         for h in range(hall.plan.hours.rows):
             _hour(ledger, hall, loops, h)
@@ -264,6 +294,7 @@ def _loops(ledger: Ledger, hall: Hall) -> bool:
         loops = hall.loops(running)
         ledger.most("cdu_flow", place, hall.tcs_l_per_min / running, hall.value["cdu_flow"], "l/min")
         ledger.least("cdu_duty", place, loops.most_kw, loops.duty_kw, "kW")
+        _cdu_ranges(ledger, hall, loops, running, place)
         if math.isfinite(loops.fws_kg_per_s):
             ledger.most("fws_flow", place, loops.fws_kg_per_s, hall.value["fws_pump"], "kg/s", 1e-6)
         elif out == 0:
@@ -275,18 +306,76 @@ def _loops(ledger: Ledger, hall: Hall) -> bool:
             ledger.breach("cold_aisle", place, walls - out, "at least 1", "units")
             continue
         cold = hall.fan_wall.cold_aisle_at_c(
-            hall.racks.air_kw, walls - out, 1.0, spec.air_chiller.chilled_water_c
+            hall.racks.air_kw, walls - out, 1.0, spec.air_chiller.chilled_water_c, hall.density_pu
         )
         ledger.most("cold_aisle", place, cold, spec.fan_wall.supply_air_max_c, "degC")
     machine = hall.chiller
     need_l = machine.loop_l_per_kw_min * machine.capacity_kw * hall.count["chiller"]
     ledger.least("loop_volume", "fws", 1e3 * hall.value["buffer"], need_l, "l")
+    ledger.most("buffer_range", "fws", hall.value["buffer"], hall.buffer.volume_max_m3, "m3")
     return whole and walls > 0 and machines > 0
+
+
+def _cdu_ranges(ledger: Ledger, hall: Hall, loops: Loops, running: int, place: str) -> None:
+    """Rating of a CDU and the ranges of its card and of the pumps' for what flows in it."""
+    cdu, each = hall.cdu, hall.tcs_l_per_min / running
+    ledger.most("cdu_capacity", place, loops.duty_kw, running * cdu.capacity_kw, "kW")
+    ledger.most("cdu_tcs_range", place, each, cdu.tcs_max_l_per_min, "l/min")
+    ledger.least("cdu_tcs_range", place, each, cdu.tcs_min_l_per_min, "l/min")
+    if math.isfinite(loops.fws_kg_per_s):
+        fws = loops.fws_kg_per_s / running
+        ledger.most("cdu_fws_range", place, fws, cdu.fws_flow_max_kg_per_s, "kg/s", 1e-9)
+        ledger.least("cdu_fws_range", place, fws, cdu.fws_flow_min_kg_per_s, "kg/s", 1e-9)
+        most = hall.fws_pump.flow_max_pu * hall.fws_pump.flow_reference_kg_per_s
+        ledger.most("fws_pump_range", place, loops.fws_kg_per_s, most, "kg/s", 1e-9)
+
+
+def _ranges(ledger: Ledger, hall: Hall, loops: Loops) -> None:
+    """The ranges that do not depend on the air: racks' supply, water of a cell, chilled water."""
+    for row in hall.plan.schedule:
+        card = catalogue.site_card(hall.site, "rack", hall.site.pods[row.pod].rack)
+        ledger.least("rack_range", "rack", hall.supply_c, card.valid["supply_c"][0], "degC")
+    for out, place in outages(hall.site.equipment.dry_cooler.redundancy, "dry cooler"):
+        if hall.count["dry_cooler"] - out >= 1:
+            water, cell = loops.fws_kg_per_s / (hall.count["dry_cooler"] - out), hall.dry_cooler
+            ledger.most("dry_cooler_water_range", place, water, cell.water_max_kg_per_s, "kg/s", 1e-9)
+            ledger.least("dry_cooler_water_range", place, water, cell.water_min_kg_per_s, "kg/s", 1e-9)
+    water_c = hall.site.equipment.air_chiller.chilled_water_c
+    for part in (hall.air_chiller, hall.fan_wall):
+        name = "leaving" if part is hall.air_chiller else "chilled_water"
+        low, high = getattr(part, f"{name}_min_c"), getattr(part, f"{name}_max_c")
+        if not low <= water_c <= high:
+            ledger.breach("chilled water", type(part).__name__, water_c, f"{low:g} to {high:g}", "degC")
+
+
+def _air(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str) -> None:
+    """In an hour, what is needed is within the range of its card."""
+    spec, count, heat = hall.site.equipment, hall.count, loops.heat_kw
+    thin = hall.density_pu
+    limits: list[tuple[str, float, float, float]] = []
+    fewer_cells = count["dry_cooler"] - (spec.dry_cooler.redundancy == "n+1")
+    fewer_machines = count["chiller"] - (spec.chiller.redundancy == "n+1")
+    machine, cell, part = hall.chiller, hall.dry_cooler, hall.air_chiller
+    if count["chiller"] and hall.cooler_kw(fewer_cells, 1.0, dry_bulb_c, loops) < heat - NONE_KW:
+        at = machine.equivalent_c(dry_bulb_c, thin)
+        limits.append(("chiller_range", at, machine.ambient_min_c, machine.ambient_max_c))
+    if count["dry_cooler"] and max(fewer_machines, 0) * hall.machine_kw(dry_bulb_c) < heat - NONE_KW:
+        limits.append(("dry_cooler_range", dry_bulb_c, cell.ambient_min_c, cell.ambient_max_c))
+    at = part.equivalent_c(dry_bulb_c, thin)
+    limits.append(("air_chiller_range", at, part.entering_min_c, part.entering_max_c))
+    low, high = catalogue.site_card(
+        hall.site, "transformer", str(hall.plan.sizes["transformer"].card)
+    ).valid.get("ambient_c", (-math.inf, math.inf))
+    if math.isfinite(low):
+        limits.append(("transformer_range", dry_bulb_c, low, high))
+    for limit, value, least, most in limits:
+        ledger.least(limit, place, value, least, "degC")
+        ledger.most(limit, place, value, most, "degC")
 
 
 def _rejection(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str) -> None:
     cells, machines, heat = hall.count["dry_cooler"], hall.count["chiller"], loops.heat_kw
-    one = float(hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb_c))
+    one = hall.machine_kw(dry_bulb_c)
     groups = [(0, 0, "all running")]
     groups += [
         (1, 0, where)
@@ -325,7 +414,7 @@ def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
     place = f"{row['date']} {int(row['hour_of_day']):02d}:00"
     dry_bulb, spec = float(row["dry_bulb_c"]), hall.site.equipment
     heat, on, cycling = loops.heat_kw, float(row["chillers_on"]), float(row["cycling_pu"])
-    cap = float(hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb))
+    cap = hall.machine_kw(dry_bulb)
     low = hall.chiller.load_min_pu * cap
     tolerance = RELATIVE * heat
     steady_kw = float(row["chiller_kw"]) - cycling * low
@@ -345,23 +434,25 @@ def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
         spec.air_chiller.chilled_water_c,
     )
     speed = float(row["fan_wall_pu"])
-    fans = walls * float(hall.fan_wall.fan_power_kw(speed))
+    thin = hall.density_pu
+    fans = walls * float(hall.fan_wall.fan_power_kw(speed, thin))
     coil = hall.racks.air_kw + fans
     ledger.most("fan speed", place, speed, 1.0, "1", 1e-9)
-    cold = float(hall.fan_wall.cold_aisle_at_c(hall.racks.air_kw, walls, speed, water))
+    ledger.least("fan speed", place, speed, hall.fan_wall.fan_min_pu, "1", 1e-9)
+    cold = float(hall.fan_wall.cold_aisle_at_c(hall.racks.air_kw, walls, speed, water, thin))
     ledger.most("cold_aisle as operated", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
     for out, where in outages(spec.air_chiller.redundancy, "air chiller"):
-        most = (machines - out) * float(hall.air_chiller.capacity_at_kw(water, dry_bulb))
+        most = (machines - out) * hall.air_machine_kw(dry_bulb)
         ledger.least("air_chiller_capacity", f"{place}, {where}", most, coil, "kW", tolerance)
     found = {
         "cdu_pump_kw": loops.pump_kw,
         "fws_pump_kw": loops.fws_pump_kw,
         "fan_wall_power_kw": fans,
         "air_chiller_kw": coil,
-        "air_chiller_power_kw": float(hall.air_chiller.power_kw(coil, machines, water, dry_bulb)),
-        "dry_cooler_power_kw": hall.count["dry_cooler"] * float(hall.dry_cooler.fan_power_kw(row["fan_pu"])),
-        "chiller_power_kw": float(hall.chiller.power_kw(steady_kw, on, hall.fws_c, dry_bulb))
-        + cycling * float(hall.chiller.power_kw(low, 1.0, hall.fws_c, dry_bulb)),
+        "air_chiller_power_kw": float(hall.air_chiller.power_kw(coil, machines, water, dry_bulb, thin)),
+        "dry_cooler_power_kw": hall.cell_fans_kw(float(row["fan_pu"]), dry_bulb),
+        "chiller_power_kw": float(hall.chiller.power_kw(steady_kw, on, hall.fws_c, dry_bulb, thin))
+        + cycling * float(hall.chiller.power_kw(low, 1.0, hall.fws_c, dry_bulb, thin)),
     }
     for name, expected in found.items():
         ledger.same(name, place, float(row[name]), expected, "kW", tolerance)

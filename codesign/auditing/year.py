@@ -88,9 +88,10 @@ def _power(hall: Hall, loops: Loops, dry_bulb_c: Array) -> tuple[Array, Array]:
     """Return the mean power behind the transformers and at the POI by dry bulb [MW]."""
     site, walls = hall.site, hall.count["fan_wall"]
     water, spec = site.equipment.air_chiller.chilled_water_c, site.equipment.fan_wall
-    fan_pu = min(hall.fan_wall.required_fan_pu(hall.racks.air_kw, walls, water, spec.supply_air_max_c), 1.0)
-    fans = walls * float(hall.fan_wall.fan_power_kw(fan_pu))
-    air = hall.air_chiller.power_kw(hall.racks.air_kw + fans, hall.count["air_chiller"], water, dry_bulb_c)
+    heat_kw, thin = hall.racks.air_kw, hall.density_pu
+    fan_pu = min(hall.fan_wall.required_fan_pu(heat_kw, walls, water, spec.supply_air_max_c, thin), 1.0)
+    fans = walls * float(hall.fan_wall.fan_power_kw(fan_pu, thin))
+    air = hall.air_chiller.power_kw(heat_kw + fans, hall.count["air_chiller"], water, dry_bulb_c, thin)
     rejected = _least_kw(hall, loops, dry_bulb_c)
     mechanical = (loops.pump_kw + loops.fws_pump_kw + rejected + fans + air) / 1e3
     load = hall.racks.it_mw + mechanical + float(hall.plan.hours["storage_loss_mw"][0])
@@ -102,15 +103,24 @@ def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: Array) -> Array:
     """Return the least power of dry coolers and machines; where none will do, that of all at full load."""
     machine, cells, machines = hall.chiller, hall.count["dry_cooler"], hall.count["chiller"]
     heat, fws, air_c = loops.heat_kw, hall.fws_c, dry_bulb_c[:, np.newaxis]
-    cap = machine.capacity_at_kw(fws, air_c) * np.ones_like(air_c)
+    thin = hall.density_pu
+    cap = np.array([[hall.machine_kw(float(c))] for c in dry_bulb_c])
+    offered = cap > 0.0
     low = machine.load_min_pu * cap
+
+    ends = hall.dry_cooler.ambient_min_c, hall.dry_cooler.ambient_max_c
+    running = cells * ((air_c >= ends[0]) & (air_c <= ends[1]))
 
     def cooled(fan_pu: Array) -> Array:
         if cells < 1:
             return np.zeros(fan_pu.shape)
         water = loops.fws_kg_per_s / cells
-        duty = hall.dry_cooler.duty_kw(fan_pu, loops.return_c, air_c, water, hall.density_pu)
-        return np.asarray(cells * duty)
+        duty = hall.dry_cooler.duty_kw(fan_pu, loops.return_c, air_c, water, thin)
+        return np.asarray(running * duty)
+
+    def fans(fan_pu: Array) -> Array:
+        density = hall.dry_cooler.density_pu(air_c, thin)
+        return np.asarray(running * hall.dry_cooler.fan_power_kw(fan_pu, density))
 
     def least(on: int, cycles: bool) -> Array:
         """The optimum with machines on; full speed does if any does, and is on the grid."""
@@ -120,11 +130,12 @@ def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: Array) -> Array:
             fan = np.clip(centre + half * np.linspace(-1.0, 1.0, GRID), 0.0, 1.0)
             duty = np.maximum(heat - cooled(fan), floor)
             if cycles:
-                chilled = duty / low * machine.power_kw(low, 1, fws, air_c)
+                chilled = duty / np.where(offered, low, 1.0) * machine.power_kw(low, 1, fws, air_c, thin)
             else:
-                chilled = machine.power_kw(duty, on, fws, air_c)
-            power = cells * hall.dry_cooler.fan_power_kw(fan) + chilled
-            power = np.where((duty <= most + 1e-9 * heat) & (floor <= heat), power, math.inf)
+                chilled = machine.power_kw(duty, on, fws, air_c, thin)
+            power = fans(fan) + chilled
+            runs = offered | (on == 0 and not cycles)
+            power = np.where(runs & (duty <= most + 1e-9 * heat) & (floor <= heat), power, math.inf)
             at = power.argmin(axis=1)[:, np.newaxis]
             centre, half = np.take_along_axis(fan, at, axis=1), 2.0 * half / (GRID - 1)
         return np.take_along_axis(power, at, axis=1)[:, 0]
@@ -133,10 +144,9 @@ def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: Array) -> Array:
     tried += [least(0, True)] if machines and machine.load_min_pu > 0.0 else []
     found, full = np.min(tried, axis=0), cooled(np.ones_like(air_c))
     chilled = np.minimum(machines * cap, np.maximum(heat - full, 0.0))
-    rest = machine.power_kw(chilled, machines, fws, air_c) if machines else 0.0 * chilled
-    return np.where(
-        np.isfinite(found), found, cells * hall.dry_cooler.fan_power_kw(1.0) + np.asarray(rest)[:, 0]
-    )
+    rest = machine.power_kw(chilled, machines * offered, fws, air_c, thin)
+    full_fans = fans(np.ones_like(air_c))
+    return np.where(np.isfinite(found), found, (full_fans + np.asarray(rest))[:, 0])
 
 
 def _short(
@@ -144,7 +154,7 @@ def _short(
 ) -> tuple[Array, Array, dict[str, Array]]:
     """Return unserved heat and power by dry bulb [MW], and each limit's shortage by its name."""
     site, spec, count = hall.site, hall.site.equipment, hall.count
-    machine = hall.chiller.capacity_at_kw(hall.fws_c, dry_bulb_c)
+    machine = np.array([hall.machine_kw(float(c)) for c in dry_bulb_c])
     states = [(0, 0, "all running")]
     fewer = outages(spec.chiller.redundancy, "chiller")[1:] if count["chiller"] else []
     states += [(0, out, place) for out, place in fewer]
@@ -157,11 +167,12 @@ def _short(
         rejection[f"heat_rejection @ {place}"] = (loops.heat_kw - most) / 1e3
     hours, walls = hall.plan.hours, count["fan_wall"]
     water = spec.air_chiller.chilled_water_c
+    heat_kw, thin = hall.racks.air_kw, hall.density_pu
     fan_pu = min(
-        hall.fan_wall.required_fan_pu(hall.racks.air_kw, walls, water, spec.fan_wall.supply_air_max_c), 1.0
+        hall.fan_wall.required_fan_pu(heat_kw, walls, water, spec.fan_wall.supply_air_max_c, thin), 1.0
     )
-    coil = hall.racks.air_kw + walls * float(hall.fan_wall.fan_power_kw(fan_pu))
-    each = hall.air_chiller.capacity_at_kw(water, dry_bulb_c)
+    coil = heat_kw + walls * float(hall.fan_wall.fan_power_kw(fan_pu, thin))
+    each = np.array([hall.air_machine_kw(float(c)) for c in dry_bulb_c])
     for out, place in outages(spec.air_chiller.redundancy, "air chiller"):
         air[f"air_chiller_capacity @ {place}"] = (coil - (count["air_chiller"] - out) * each) / 1e3
     power["contract @ poi"] = poi_mw - hall.value["contract"]

@@ -7,8 +7,10 @@ T        fws_supply_c    degC   water to the CDUs                               
 rho c V dT = C (T_in - T). Fully mixed: conservative beside a stratified tank, whose front arrives later.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from codesign.components.base import fws_kw_per_k, point, water_kj_per_k
 from codesign.smooth import Value
@@ -18,6 +20,9 @@ from codesign.smooth import Value
 class Buffer:
     """A mixed volume of facility water."""
 
+    RANGES: ClassVar = {"volume_m3": (0.0, "volume_max_m3")}
+
+    volume_max_m3: float
     cost_usd_per_m3: float
     life_years: float
     om_pu: float
@@ -35,10 +40,11 @@ class Buffer:
         """A volume at a point: volume_m3, flow_kg_per_s, heat_kw (loop heat that nothing rejects)."""
         given = point(at, volume_m3=1.0, flow_kg_per_s=10.0, heat_kw=0.0)
         held = self.heat_kj_per_k(given["volume_m3"])
+        rate = fws_kw_per_k(given["flow_kg_per_s"])
         return {
             "heat_kj_per_k": held,
-            "turnover_s": held / fws_kw_per_k(given["flow_kg_per_s"]),
-            "rise_k_per_s": given["heat_kw"] / held,
+            "turnover_s": held / rate if rate else math.inf,
+            "rise_k_per_s": given["heat_kw"] / held if held else math.nan,
         }
 
     # plan: a volume from the site's list, at least what the chillers' loop asks for (Chiller.loop_min_l)

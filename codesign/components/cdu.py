@@ -21,6 +21,7 @@ Efficiency is wire to external water: the exchanger's and the filter's pressure 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from codesign.components.base import fws_kw_per_k, point, tcs_kw_per_k, water_kj_per_k
 from codesign.smooth import Value, bisect, counterflow_duty, floored
@@ -30,10 +31,19 @@ from codesign.smooth import Value, bisect, counterflow_duty, floored
 class CDU:
     """A coolant distribution unit."""
 
+    RANGES: ClassVar = {
+        "tcs_l_per_min": ("tcs_min_l_per_min", "tcs_max_l_per_min"),
+        "fws_kg_per_s": ("fws_flow_min_kg_per_s", "fws_flow_max_kg_per_s"),
+    }
+
     capacity_kw: float
     approach_k: float
     flow_l_per_min: float
     fws_reference_kg_per_s: float
+    coolant: str
+    tcs_min_l_per_min: float
+    tcs_max_l_per_min: float
+    fws_flow_min_kg_per_s: float
     fws_flow_max_kg_per_s: float
     tcs_resistance_k_per_kw: float
     fws_resistance_k_per_kw: float
@@ -73,15 +83,20 @@ class CDU:
         )
 
     def duty_kw(self, hot_in_c: Value, cold_in_c: Value, tcs_l_per_min: Value, fws_kg_per_s: Value) -> Value:
-        """Heat from TCS to FWS in one unit, kW."""
+        """Heat from TCS to FWS in one unit, kW; none where either flow stands still.
+
+        At the floors of the flows the duty is at most what either floor carries between the inlets; times the
+        shares of the floors that flow, it is at most what either flow carries.
+        """
         hot = self.flow_l_per_min * floored(tcs_l_per_min / self.flow_l_per_min)
         cold = self.fws_reference_kg_per_s * floored(fws_kg_per_s / self.fws_reference_kg_per_s)
-        return counterflow_duty(
+        at_floors = counterflow_duty(
             self.conductance_kw_per_k(tcs_l_per_min, fws_kg_per_s),
             self.capacity_rate_kw_per_k(hot),
             fws_kw_per_k(cold),
             hot_in_c - cold_in_c,
         )
+        return at_floors * (tcs_l_per_min / hot) * (fws_kg_per_s / cold)
 
     def pump_kw(self, tcs_l_per_min: Value) -> Value:
         """Electric power of one unit's pumps, kW; all of it becomes heat of the TCS."""

@@ -2,7 +2,8 @@
 
 symbol   name               unit   meaning                                                    (of one machine)
 T_e      leaving_c          degC   leaving water, held inside leaving_min_c..leaving_max_c
-T_a      dry_bulb_c         degC   ambient dry bulb, held inside ambient_min_c..ambient_max_c
+T_a      dry_bulb_c         degC   ambient dry bulb, held inside ambient_min_c..ambient_max_c; warmer by
+                                   air.warmer_k at altitude
 A        capacity_at_kw     kW     capacity_kw (1 + k_e (T_e - T_e,ref) + k_a (T_a - T_a,ref))
 COP      cop                1      min(cop_max, carnot_pu (T_e - pinch + 273.15)/max(lift_min, T_a + lift -
                                    T_e + pinch))
@@ -12,19 +13,28 @@ Carnot-fraction form for air-cooled machines on warm water: condensing at dry bu
 at leaving water - 2 K, fraction 0.5 (0.4-0.6), COP capped, lift bounded; all estimates, as is the capacity
 law. No catalogue curve known to the project is valid above 12.8 degC leaving water. Trip: availability 0 for
 off_s, then rising in reload_s.
+Held at the ends of its range the law stays finite for a search that passes by; beyond them the machine is
+not on offer (RANGES), and nothing held so is certified.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from codesign.components.base import fws_kw_per_k, point, water_kj_per_k
+from codesign.components.air import warmer_k
+from codesign.components.base import beyond, fws_kw_per_k, point, water_kj_per_k
 from codesign.smooth import Value, clip, smooth_max, smooth_min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chiller:
     """One air-cooled warm-water chiller."""
+
+    RANGES: ClassVar = {
+        "leaving_c": ("leaving_min_c", "leaving_max_c"),
+        "dry_bulb_c": ("ambient_min_c", "ambient_max_c"),
+    }
 
     capacity_kw: float
     leaving_reference_c: float
@@ -52,39 +62,50 @@ class Chiller:
     om_pu: float
 
     # physics: floats, arrays, CasADi symbols
-    def _held(self, leaving_c: Value, dry_bulb_c: Value) -> tuple[Value, Value]:
+    def _held(self, leaving_c: Value, dry_bulb_c: Value, air_density_pu: float) -> tuple[Value, Value]:
         return (
             clip(leaving_c, self.leaving_min_c, self.leaving_max_c),
-            clip(dry_bulb_c, self.ambient_min_c, self.ambient_max_c),
+            clip(self.equivalent_c(dry_bulb_c, air_density_pu), self.ambient_min_c, self.ambient_max_c),
         )
 
-    def out_of_range(self, leaving_c: float, dry_bulb_c: float) -> dict[str, float]:
-        """Inputs beyond the card's range: name -> excess over the end at which it is held, K (signed)."""
-        held = dict(zip(("leaving_c", "dry_bulb_c"), self._held(leaving_c, dry_bulb_c), strict=True))
-        given = {"leaving_c": leaving_c, "dry_bulb_c": dry_bulb_c}
-        return {name: given[name] - end for name, end in held.items() if given[name] != end}
+    def equivalent_c(self, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
+        """Dry bulb at sea level at which the machine condenses as at this one, degC; the range is of it."""
+        return dry_bulb_c + warmer_k(self.condenser_lift_k, air_density_pu)
 
-    def cop(self, leaving_c: Value, dry_bulb_c: Value) -> Value:
+    def out_of_range(
+        self, leaving_c: float, dry_bulb_c: float, air_density_pu: float = 1.0
+    ) -> dict[str, float]:
+        """Inputs beyond the card's range: name -> excess over the end, K (signed)."""
+        return beyond(self, leaving_c=leaving_c, dry_bulb_c=self.equivalent_c(dry_bulb_c, air_density_pu))
+
+    def cop(self, leaving_c: Value, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
         """Coefficient of performance at full load."""
-        leaving, ambient = self._held(leaving_c, dry_bulb_c)
+        leaving, ambient = self._held(leaving_c, dry_bulb_c, air_density_pu)
         evaporating = leaving - self.evaporator_pinch_k
         lift = smooth_max(ambient + self.condenser_lift_k - evaporating, self.lift_min_k, 0.5)
         return smooth_min(self.carnot_pu * (evaporating + 273.15) / lift, self.cop_max, 0.2)
 
-    def capacity_at_kw(self, leaving_c: Value, dry_bulb_c: Value) -> Value:
+    def capacity_at_kw(self, leaving_c: Value, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
         """Full-load capacity of one machine, kW."""
-        leaving, ambient = self._held(leaving_c, dry_bulb_c)
+        leaving, ambient = self._held(leaving_c, dry_bulb_c, air_density_pu)
         return self.capacity_kw * (
             1
             + self.capacity_pu_per_k_leaving * (leaving - self.leaving_reference_c)
             + self.capacity_pu_per_k_ambient * (ambient - self.ambient_reference_c)
         )
 
-    def power_kw(self, duty_kw: Value, machines_on: Value, leaving_c: Value, dry_bulb_c: Value) -> Value:
+    def power_kw(
+        self,
+        duty_kw: Value,
+        machines_on: Value,
+        leaving_c: Value,
+        dry_bulb_c: Value,
+        air_density_pu: float = 1.0,
+    ) -> Value:
         """Electric power of the machines that are on for the duty of all of them, kW."""
-        full_kw = self.capacity_at_kw(leaving_c, dry_bulb_c)
+        full_kw = self.capacity_at_kw(leaving_c, dry_bulb_c, air_density_pu)
         fixed_kw = self.fixed_pu * full_kw * machines_on
-        return (fixed_kw + (1 - self.fixed_pu) * duty_kw) / self.cop(leaving_c, dry_bulb_c)
+        return (fixed_kw + (1 - self.fixed_pu) * duty_kw) / self.cop(leaving_c, dry_bulb_c, air_density_pu)
 
     def availability(
         self, since_trip_s: float, off_s: float | None = None, reload_s: float | None = None
@@ -100,11 +121,15 @@ class Chiller:
         return count * self.cost_usd_per_kw * self.capacity_kw
 
     def evaluate(self, at: Mapping[str, float]) -> dict[str, float]:
-        """One machine at a point: leaving_c, dry_bulb_c, duty_kw (full load if left out)."""
+        """One machine at a point: leaving_c, dry_bulb_c, air_density_pu, duty_kw (full load if left out)."""
         given = point(
-            at, leaving_c=self.leaving_reference_c, dry_bulb_c=self.ambient_reference_c, duty_kw=math.nan
+            at,
+            leaving_c=self.leaving_reference_c,
+            dry_bulb_c=self.ambient_reference_c,
+            air_density_pu=1.0,
+            duty_kw=math.nan,
         )
-        ambient = {"leaving_c": given["leaving_c"], "dry_bulb_c": given["dry_bulb_c"]}
+        ambient = {key: given[key] for key in ("leaving_c", "dry_bulb_c", "air_density_pu")}
         full_kw = self.capacity_at_kw(**ambient)
         duty = full_kw if math.isnan(given["duty_kw"]) else given["duty_kw"]
         beyond = self.out_of_range(**ambient)
@@ -117,11 +142,6 @@ class Chiller:
         }
 
     # plan: power is affine in machines on and duty, so the rows are exact; one may cycle below its least load
-    def power_line(self, leaving_c: float, dry_bulb_c: float) -> tuple[float, float]:
-        """Power of a running machine without load [kW], and power per duty [kW/kW]."""
-        idle_kw = float(self.power_kw(0.0, 1, leaving_c, dry_bulb_c))
-        return idle_kw, float(self.power_kw(1.0, 0, leaving_c, dry_bulb_c))
-
     def loop_min_l(self, count: float) -> float:
         """Least water volume of the loop of `count` machines, l."""
         return self.loop_l_per_kw_min * count * self.capacity_kw
@@ -137,7 +157,13 @@ class Chiller:
 
     # limits
     def limits(
-        self, duty_kw: Value, machines_on: Value, leaving_c: Value, dry_bulb_c: Value
+        self,
+        duty_kw: Value,
+        machines_on: Value,
+        leaving_c: Value,
+        dry_bulb_c: Value,
+        air_density_pu: float = 1.0,
     ) -> dict[str, Value]:
         """Excess over each limit (<= 0 holds), kW."""
-        return {"chiller_capacity": duty_kw - machines_on * self.capacity_at_kw(leaving_c, dry_bulb_c)}
+        most_kw = machines_on * self.capacity_at_kw(leaving_c, dry_bulb_c, air_density_pu)
+        return {"chiller_capacity": duty_kw - most_kw}

@@ -3,13 +3,15 @@
 symbol   name                   unit   meaning                                               (all of one cell)
 m        water_kg_per_s         kg/s   water flow;  m_0 rated
 y        fan_pu                 1      fan speed
-a        air_pu                 1      air flow over rated: (floor + (1 - floor) y) times air_density_pu
+d        density_pu             1      air density over that of the rating: the altitude's, times (T_ref +
+                                       273.15)/(T_db + 273.15)
+a        air_pu                 1      air flow over rated: (floor + (1 - floor) y) d
 UA       conductance_kw_per_k   kW/K   UA_0 / (s (m/m_0)**-0.85 + (1 - s) a**-0.8), s the water side's share
                                        of resistance
 C_a      air_kw_per_k           kW/K   air capacity rate at a = 1
 Q        duty_kw                kW     heat rejected; nothing is taken up from air warmer than the water
                                        (bypass)
-P        fan_kw y**3            kW     fan power
+P        fan_kw y**3 d          kW     fan power (fan laws)
 
 Crossflow effectiveness-NTU, both sides unmixed (smooth.crossflow_duty); exponents and the split of
 resistance: Modelica Buildings, `Fluid/HeatExchangers/BaseClasses` (hA ~ m**0.85 water, m**0.8 air, ratio 0.5
@@ -20,32 +22,39 @@ nominal). The floor is natural convection with the fans off: 12.5 % of capacity,
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from codesign.components.air import KELVIN
 from codesign.components.base import fws_kw_per_k, point, water_kj_per_k
-from codesign.smooth import Value, bisect, crossflow_duty, floored, smooth_max, smooth_min
+from codesign.smooth import Value, bisect, crossflow_duty, floored, positive, smooth_min
 from codesign.tangents import parametric_tangents
 
 BYPASS_WIDTH_K = 0.1
+"""Rounding of the bypass, K: 100 W per MW too low at 10 K of initial temperature difference."""
 SPEED_STEP = 1e-4  # of the slopes of the supporting lines
-"""Rounding of the bypass, K: bias 25 W per MW at 10 K of initial temperature difference."""
-
-
-def air_density_pu(altitude_m: float) -> float:
-    """Air density over that at sea level, ICAO standard atmosphere's pressure ratio."""
-    return float((1 - 2.25577e-5 * altitude_m) ** 5.25588)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryCooler:
     """One dry-cooler cell."""
 
+    RANGES: ClassVar = {
+        "dry_bulb_c": ("ambient_min_c", "ambient_max_c"),
+        "water_kg_per_s": ("water_min_kg_per_s", "water_max_kg_per_s"),
+    }
+
     capacity_kw: float
     water_kg_per_s: float
     conductance_kw_per_k: float
     air_kw_per_k: float
     fan_kw: float
+    air_reference_c: float
+    ambient_min_c: float
+    ambient_max_c: float
+    water_min_kg_per_s: float
+    water_max_kg_per_s: float
     air_floor_pu: float
     water_split: float
     water_exponent: float
@@ -56,9 +65,13 @@ class DryCooler:
     om_pu: float
 
     # physics: floats, arrays, CasADi symbols
-    def air_pu(self, fan_pu: Value, air_density_pu: float = 1.0) -> Value:
+    def density_pu(self, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
+        """Density of the air drawn over that of the rating; air_density_pu is the altitude's."""
+        return air_density_pu * (self.air_reference_c + KELVIN) / (dry_bulb_c + KELVIN)
+
+    def air_pu(self, fan_pu: Value, density_pu: Value = 1.0) -> Value:
         """Air mass flow over its rating."""
-        return (self.air_floor_pu + (1 - self.air_floor_pu) * fan_pu) * air_density_pu
+        return (self.air_floor_pu + (1 - self.air_floor_pu) * fan_pu) * density_pu
 
     def duty_kw(
         self,
@@ -68,8 +81,9 @@ class DryCooler:
         water_kg_per_s: Value,
         air_density_pu: float = 1.0,
     ) -> Value:
-        """Heat rejected by one cell, kW."""
-        air, flow = self.air_pu(fan_pu, air_density_pu), floored(water_kg_per_s / self.water_kg_per_s)
+        """Heat rejected by one cell, kW; at most what its water carries, none where that stands still."""
+        air = self.air_pu(fan_pu, self.density_pu(dry_bulb_c, air_density_pu))
+        flow = floored(water_kg_per_s / self.water_kg_per_s)
         conductance = self.conductance_kw_per_k / (
             self.water_split * flow**-self.water_exponent + (1 - self.water_split) * air**-self.air_exponent
         )
@@ -77,13 +91,13 @@ class DryCooler:
         width = 0.02 * self.air_kw_per_k
         low = smooth_min(water_rate, air_rate, width)
         high = water_rate + air_rate - low
-        return crossflow_duty(
-            conductance, low, high, smooth_max(water_in_c - dry_bulb_c, 0.0, BYPASS_WIDTH_K)
-        )
+        warmer_k = positive(water_in_c - dry_bulb_c, BYPASS_WIDTH_K)
+        running_pu = water_kg_per_s / (self.water_kg_per_s * flow)
+        return crossflow_duty(conductance, low, high, warmer_k) * running_pu
 
-    def fan_power_kw(self, fan_pu: Value) -> Value:
+    def fan_power_kw(self, fan_pu: Value, density_pu: Value = 1.0) -> Value:
         """Fan power of one cell, kW."""
-        return self.fan_kw * fan_pu**3
+        return self.fan_kw * fan_pu**3 * density_pu
 
     def fan_for_duty(
         self,
@@ -117,11 +131,13 @@ class DryCooler:
         )
         duty, water = self.duty_kw(**given), fws_kw_per_k(given["water_kg_per_s"])
         difference = given["water_in_c"] - given["dry_bulb_c"]
+        cooled_k = duty / water if water else math.nan
+        density = self.density_pu(given["dry_bulb_c"], given["air_density_pu"])
         return {
             "duty_kw": duty,
-            "water_out_c": given["water_in_c"] - duty / water,
-            "effectiveness_of_water": duty / water / difference if difference else math.nan,
-            "fan_power_kw": self.fan_power_kw(given["fan_pu"]),
+            "water_out_c": given["water_in_c"] - cooled_k,
+            "effectiveness_of_water": cooled_k / difference if difference else math.nan,
+            "fan_power_kw": self.fan_power_kw(given["fan_pu"], density),
         }
 
     # plan: fan power is convex in the duty (cube of the speed, duty concave in it): supporting lines, outer
@@ -137,8 +153,9 @@ class DryCooler:
         given = (water_in_c, dry_bulb_c, water_kg_per_s, air_density_pu)
         below, above = np.maximum(fan_pu - SPEED_STEP, 0.0), np.minimum(fan_pu + SPEED_STEP, 1.0)
         rise = self.duty_kw(above, *given) - self.duty_kw(below, *given)
-        slope = (self.fan_power_kw(above) - self.fan_power_kw(below)) / rise
-        return parametric_tangents(self.duty_kw(fan_pu, *given), self.fan_power_kw(fan_pu), slope)
+        density = self.density_pu(dry_bulb_c, air_density_pu)
+        slope = (self.fan_power_kw(above, density) - self.fan_power_kw(below, density)) / rise
+        return parametric_tangents(self.duty_kw(fan_pu, *given), self.fan_power_kw(fan_pu, density), slope)
 
     # plant
     def heat_kj_per_k(self, count: Value, pipe_l: float) -> Value:

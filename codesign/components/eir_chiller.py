@@ -2,27 +2,36 @@
 
 symbol   name            unit   meaning                                                       (of one machine)
 T_e      leaving_c       degC   leaving chilled water
-T_c      entering_c      degC   entering condenser: water, or dry bulb of an air-cooled machine
+T_c      entering_c      degC   entering condenser, by the card's `condenser`: water, or outdoor air (dry
+                                bulb), warmer by air.warmer_k at altitude; not below entering_held_c: in
+                                colder air the machine's own control holds its condensing pressure (the card's
+                                held_source)
 f, g     capft, eirft    1      c1 + c2 T_e + c3 T_e**2 + c4 T_c + c5 T_c**2 + c6 T_e T_c
 h        eirfplr         1      d1 + d2 r + d3 r**2, fraction of full-load power at part load r
 A        capacity_at_kw  kW     capacity_kw f
 P        power_kw        kW     A/cop g h(max(r, plr_min_unloading)) min(1, r/plr_min), r = Q/A
 
 Form: EnergyPlus engineering reference, Chiller:Electric:EIR; h is of available capacity, so r does not enter
-twice. The component extrapolates nothing: temperatures are held at the ends of the card's range and the
-excess is reported. `capft`, `eirft` and `eirfplr` are the bare polynomials, which the check points of the
-cards evaluate.
+twice. Beyond its range the machine is not on offer (RANGES); the law is held at the ends there, so that it
+stays finite for a search that passes by, and nothing held so is certified. `capft`, `eirft` and `eirfplr` are
+the bare polynomials, which the check points of the cards evaluate.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from codesign.components.base import point
+import numpy as np
+
+from codesign.components.air import warmer_k
+from codesign.components.base import beyond, point
 from codesign.smooth import Value, clip, smooth_max
 
 PART_LOAD_WIDTH = 0.002
 """Rounding of the corners at the least loads, over those loads: power there is 0.1 % low at most."""
+AIR, WATER = "air", "water"
+"""What enters the condenser."""
 
 
 def _biquadratic(c: tuple[float, ...], leaving_c: Value, entering_c: Value) -> Value:
@@ -41,6 +50,13 @@ def _biquadratic(c: tuple[float, ...], leaving_c: Value, entering_c: Value) -> V
 class EirChiller:
     """One electric-EIR chiller."""
 
+    RANGES: ClassVar = {
+        "leaving_c": ("leaving_min_c", "leaving_max_c"),
+        "entering_c": ("entering_min_c", "entering_max_c"),
+    }
+
+    condenser: str
+    condenser_lift_k: float
     capacity_kw: float
     cop_reference: float
     leaving_reference_c: float
@@ -48,6 +64,7 @@ class EirChiller:
     leaving_min_c: float
     leaving_max_c: float
     entering_min_c: float
+    entering_held_c: float
     entering_max_c: float
     plr_min: float
     plr_min_unloading: float
@@ -61,13 +78,21 @@ class EirChiller:
     om_pu: float
 
     def __post_init__(self) -> None:
-        """ValueError for curves that the planning tangents or the rating do not allow."""
+        """ValueError for curves that tangents or the rating do not allow, or an unknown medium."""
         for name, length in (("capft_c", 6), ("eirft_c", 6), ("eirfplr_c", 3)):
             object.__setattr__(self, name, tuple(float(c) for c in getattr(self, name)))
             if len(getattr(self, name)) != length:
                 raise ValueError(f"{name}: {length} coefficients expected, {len(getattr(self, name))} given")
+        if self.condenser not in (AIR, WATER):
+            raise ValueError(f"condenser: {AIR} or {WATER} expected, {self.condenser} given")
         if self.eirfplr_c[2] < 0:
-            raise ValueError("eirfplr_c: power is concave in load (third coefficient below 0)")
+            raise ValueError("eirfplr_c: a third coefficient of at least 0; below it power is concave")
+        if not self.entering_min_c <= self.entering_held_c < self.entering_max_c:
+            raise ValueError("entering_held_c: a temperature between entering_min_c and entering_max_c")
+        self._check_curves()
+
+    def _check_curves(self) -> None:
+        """ValueError for curves that are not near 1 at the reference or not positive over their range."""
         at = self.leaving_reference_c, self.entering_reference_c
         for name, value in (
             ("capft_c", self.capft(*at)),
@@ -76,6 +101,14 @@ class EirChiller:
         ):
             if not 0.95 <= value <= 1.05:
                 raise ValueError(f"{name}: {value:.4f} at the reference point, more than 5 % from 1")
+        leaving = np.linspace(self.leaving_min_c, self.leaving_max_c, 9)[:, np.newaxis]
+        entering = np.linspace(self.entering_held_c, self.entering_max_c, 17)
+        for name, curve in (("capft_c", self.capft), ("eirft_c", self.eirft)):
+            if not (least := float(np.min(curve(leaving, entering)))) > 0:
+                raise ValueError(f"{name}: {least:.4f} within the card's range, where it must be above 0")
+        load = np.linspace(min(self.plr_min_unloading, 1.0), 1.0, 21)
+        if not (least := float(np.min(self.eirfplr(load)))) > 0:
+            raise ValueError(f"eirfplr_c: {least:.4f} within the card's range, where it must be above 0")
 
     # physics: floats, arrays, CasADi symbols
     def capft(self, leaving_c: Value, entering_c: Value) -> Value:
@@ -91,21 +124,25 @@ class EirChiller:
         a, b, c = self.eirfplr_c
         return a + b * part_load + c * part_load**2
 
-    def _held(self, leaving_c: Value, entering_c: Value) -> tuple[Value, Value]:
+    def _held(self, leaving_c: Value, entering_c: Value, air_density_pu: float) -> tuple[Value, Value]:
         return (
             clip(leaving_c, self.leaving_min_c, self.leaving_max_c),
-            clip(entering_c, self.entering_min_c, self.entering_max_c),
+            clip(self.equivalent_c(entering_c, air_density_pu), self.entering_held_c, self.entering_max_c),
         )
 
-    def out_of_range(self, leaving_c: float, entering_c: float) -> dict[str, float]:
-        """Inputs beyond the card's range: name -> excess over the end at which it is held, K (signed)."""
-        held = dict(zip(("leaving_c", "entering_c"), self._held(leaving_c, entering_c), strict=True))
-        given = {"leaving_c": leaving_c, "entering_c": entering_c}
-        return {name: given[name] - end for name, end in held.items() if given[name] != end}
+    def equivalent_c(self, entering_c: Value, air_density_pu: float = 1.0) -> Value:
+        """Entering temperature at sea level at which it condenses as at this one; the range is of it."""
+        return entering_c + warmer_k(self.condenser_lift_k, air_density_pu)
 
-    def capacity_at_kw(self, leaving_c: Value, entering_c: Value) -> Value:
+    def out_of_range(
+        self, leaving_c: float, entering_c: float, air_density_pu: float = 1.0
+    ) -> dict[str, float]:
+        """Inputs beyond the card's range: name -> excess over the end, K (signed)."""
+        return beyond(self, leaving_c=leaving_c, entering_c=self.equivalent_c(entering_c, air_density_pu))
+
+    def capacity_at_kw(self, leaving_c: Value, entering_c: Value, air_density_pu: float = 1.0) -> Value:
         """Full-load capacity of one machine, kW."""
-        return self.capacity_kw * self.capft(*self._held(leaving_c, entering_c))
+        return self.capacity_kw * self.capft(*self._held(leaving_c, entering_c, air_density_pu))
 
     def _power_kw(self, duty_kw: Value, full_kw: Value, eirft: Value) -> Value:
         """Power from duty and full-load capacity, kW; below the end of part load by cycling."""
@@ -114,10 +151,18 @@ class EirChiller:
         cycling = load / smooth_max(load, self.plr_min, PART_LOAD_WIDTH * self.plr_min)
         return full_kw / self.cop_reference * eirft * self.eirfplr(unloaded) * cycling
 
-    def power_kw(self, duty_kw: Value, machines: Value, leaving_c: Value, entering_c: Value) -> Value:
+    def power_kw(
+        self,
+        duty_kw: Value,
+        machines: Value,
+        leaving_c: Value,
+        entering_c: Value,
+        air_density_pu: float = 1.0,
+    ) -> Value:
         """Electric power of equally loaded machines for the duty of all of them, kW; machines > 0."""
-        full_kw = machines * self.capacity_at_kw(leaving_c, entering_c)
-        return self._power_kw(duty_kw, full_kw, self.eirft(*self._held(leaving_c, entering_c)))
+        full_kw = machines * self.capacity_at_kw(leaving_c, entering_c, air_density_pu)
+        eirft = self.eirft(*self._held(leaving_c, entering_c, air_density_pu))
+        return self._power_kw(duty_kw, full_kw, eirft)
 
     def cop_bare(self, load_pu: Value, leaving_c: Value, entering_c: Value, standard_c: float) -> Value:
         """COP of the bare polynomials at a share of the full-load capacity at the condenser's `standard_c`.
@@ -129,7 +174,7 @@ class EirChiller:
         return duty_kw / self._power_kw(duty_kw, full_kw, self.eirft(leaving_c, entering_c))
 
     def cop_held(self, load_pu: Value, leaving_c: Value, entering_c: Value, standard_c: float) -> Value:
-        """The same with inputs held at the ends of the range: COP of the component."""
+        """The same as the component runs: condensing held in cold air, else at the ends of the range."""
         duty_kw = load_pu * self.capacity_at_kw(leaving_c, standard_c)
         return duty_kw / self.power_kw(duty_kw, 1.0, leaving_c, entering_c)
 
@@ -138,11 +183,15 @@ class EirChiller:
         return count * self.cost_usd_per_kw * self.capacity_kw
 
     def evaluate(self, at: Mapping[str, float]) -> dict[str, float]:
-        """One machine at a point: leaving_c, entering_c, duty_kw (full load if left out)."""
+        """One machine at a point: leaving_c, entering_c, air_density_pu, duty_kw (full load if left out)."""
         given = point(
-            at, leaving_c=self.leaving_reference_c, entering_c=self.entering_reference_c, duty_kw=math.nan
+            at,
+            leaving_c=self.leaving_reference_c,
+            entering_c=self.entering_reference_c,
+            air_density_pu=1.0,
+            duty_kw=math.nan,
         )
-        where = {"leaving_c": given["leaving_c"], "entering_c": given["entering_c"]}
+        where = {key: given[key] for key in ("leaving_c", "entering_c", "air_density_pu")}
         full_kw = self.capacity_at_kw(**where)
         duty = full_kw if math.isnan(given["duty_kw"]) else given["duty_kw"]
         power, beyond = self.power_kw(duty, 1.0, **where), self.out_of_range(**where)
@@ -160,7 +209,13 @@ class EirChiller:
 
     # limits
     def limits(
-        self, duty_kw: Value, machines: Value, leaving_c: Value, entering_c: Value
+        self,
+        duty_kw: Value,
+        machines: Value,
+        leaving_c: Value,
+        entering_c: Value,
+        air_density_pu: float = 1.0,
     ) -> dict[str, Value]:
         """Excess over each limit (<= 0 holds), kW; the card's overload (plr_max) is not used."""
-        return {"air_chiller_capacity": duty_kw - machines * self.capacity_at_kw(leaving_c, entering_c)}
+        most_kw = machines * self.capacity_at_kw(leaving_c, entering_c, air_density_pu)
+        return {"air_chiller_capacity": duty_kw - most_kw}

@@ -13,6 +13,7 @@ to the piping, not to the pumps bought: the reference flow is the hall's, the ra
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from codesign.components.base import WATER_KG_PER_L, point
 from codesign.smooth import Value
@@ -22,7 +23,10 @@ from codesign.smooth import Value
 class FwsPump:
     """The pumps and the piping of the facility water loop."""
 
+    RANGES: ClassVar = {"flow_kg_per_s": (0.0, "flow_max_kg_per_s")}
+
     flow_reference_kg_per_s: float
+    flow_max_pu: float
     head_fixed_kpa: float
     head_friction_kpa: float
     efficiency: float
@@ -31,6 +35,11 @@ class FwsPump:
     cost_usd_per_kg_per_s: float
     life_years: float
     om_pu: float
+
+    @property
+    def flow_max_kg_per_s(self) -> float:
+        """Largest flow at which the system curve is taken to hold, kg/s."""
+        return self.flow_max_pu * self.flow_reference_kg_per_s
 
     # physics: floats, arrays, CasADi symbols
     def pump_kw(self, flow_kg_per_s: Value) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate, cycle
+from codesign import catalogue, climate, cycle, ranges
 from codesign.components.transformer import Transformer
 from codesign.evaluation import MONTHS, transformer_allowed_pu
 from codesign.planning import alike
@@ -91,6 +91,8 @@ def _losses(rows: Rows, site: Site, menu: Menu, load: Any, range_mw: tuple[float
             rows.outer("hot_spot", pick <= 0)
             lines[option], chords[option] = [(0.0, 0.0)], (0.0, 0.0)
             continue
+        if ranges.spare_k(site, "transformer", card)[h] < 0.0:
+            rows.exact(ranges.TRANSFORMER, pick <= 0)
         pf, allowed = site.poi.power_factor, _allowed_pu(site, part, units, ambient)
         rows.exact("carried_least", carried[option] >= low * pick)
         rows.exact("carried_most", carried[option] <= high * pick)

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesign import cycle, evaluation, modes, stopping, window, workload
+from codesign import cycle, evaluation, modes, ranges, stopping, window, workload
 from codesign.design import Schedule, Setting
 from codesign.errors import StoppedError
 from codesign.planning import abort, bound, descent, electrical, exchange, joint, mixing, storage
@@ -97,7 +97,7 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
         if case not in known.masters:
             until = enough if math.isfinite(enough) else found.cost_usd
             try:
-                known.masters[case] = _mastered(replace(run, site=site), until)
+                known.masters[case] = _mastered(replace(run, site=site), until, modes.decided(run.site))
             except StoppedError as stopped:
                 found.unproven = Status(stopped.outcome.value)
                 return -math.inf
@@ -149,8 +149,12 @@ def _tries(run: Run, found: Found, below_usd: float) -> Iterator[descent.Tried]:
         yield descent.Tried(site, schedule, need, usd)
 
 
-def _mastered(run: Run, enough_usd: float) -> Master:
+def _mastered(run: Run, enough_usd: float, decided: bool) -> Master:
+    """Solve the master; where it bounds mixes, without lower ends of flows: a heavier one may keep them."""
     model = master(run.site, run.setting, run.fixed, Points())
+    for name in model.rows.names if not decided else ():
+        if name.endswith(ranges.LOW_END):
+            model.rows.drop(name)
     answer = run.solve(model.rows.model, "bound", enough_usd=enough_usd)
     least = math.inf if answer.status is Status.INFEASIBLE else bound.bound_usd(model.rows, answer)
     proven = answer.status in (Status.OPTIMAL, Status.INFEASIBLE) or least >= enough_usd

@@ -43,20 +43,30 @@ PARTS = {
         "Grid, POI", "power", ("contract",), ("contract", "contract_max", "interconnection", "poi_window",
                                              "poi_window_one_away")
     ),
-    "transformer": Part("Transformers", "power", ("transformer",), ("hot_spot",)),
+    "transformer": Part("Transformers", "power", ("transformer",), ("hot_spot", "transformer_range")),
     "storage": Part(
         "Fast storage", "power", ("storage_power", "storage_energy"),
         ("job_abort", "storage_rate", "storage_energy_low", "storage_energy_high", "storage_charge",
          "storage_discharge"),
     ),
-    "racks": Part("Racks", "both", (), ("junction", "tcs_supply", "rack_flow", "tcs_return")),
-    "cdu": Part("CDUs", "heat", ("cdu", "cdu_flow"), ("cdu_flow", "cdu_duty", "tcs_flow")),
-    "fws_pump": Part("FWS pumps", "heat", ("fws_pump",), ("fws_flow",)),
-    "dry_cooler": Part("Dry coolers", "heat", ("dry_cooler",), ("heat_rejection",)),
-    "chiller": Part("Trim chillers", "heat", ("chiller",), ("heat_rejection", "chiller_capacity")),
-    "buffer": Part("FWS buffer", "heat", ("buffer",), ("loop_volume",)),
-    "fan_wall": Part("Fan walls", "heat", ("fan_wall",), ("cold_aisle",)),
-    "air_chiller": Part("Air chillers", "heat", ("air_chiller",), ("air_chiller_capacity",)),
+    "racks": Part("Racks", "both", (), ("junction", "tcs_supply", "rack_flow", "rack_range", "tcs_return")),
+    "cdu": Part(
+        "CDUs", "heat", ("cdu", "cdu_flow"),
+        ("cdu_flow", "cdu_duty", "cdu_capacity", "cdu_tcs_range", "cdu_fws_range", "tcs_flow"),
+    ),
+    "fws_pump": Part("FWS pumps", "heat", ("fws_pump",), ("fws_flow", "fws_pump_range")),
+    "dry_cooler": Part(
+        "Dry coolers", "heat", ("dry_cooler",),
+        ("heat_rejection", "dry_cooler_range", "dry_cooler_water_range"),
+    ),
+    "chiller": Part(
+        "Trim chillers", "heat", ("chiller",), ("heat_rejection", "chiller_capacity", "chiller_range")
+    ),
+    "buffer": Part("FWS buffer", "heat", ("buffer",), ("loop_volume", "buffer_range")),
+    "fan_wall": Part("Fan walls", "heat", ("fan_wall",), ("cold_aisle", "fan_wall_range")),
+    "air_chiller": Part(
+        "Air chillers", "heat", ("air_chiller",), ("air_chiller_capacity", "air_chiller_range")
+    ),
 }  # fmt: skip
 
 
