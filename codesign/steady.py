@@ -166,8 +166,8 @@ def reject(site: Site, setting: Setting, sizes: Mapping[str, Size], point: FwsPo
     """Return the cheapest way to reject the heat in every hour: fan speed against machines on.
 
     A machine cycles below its minimum load; beyond their cards' ranges machines and cells are off. For each
-    number of machines the power is convex in the fan speed
-    (cube of the speed, and the duty is concave in it), so a golden-section search finds the optimum.
+    number of machines the power is convex in the fan speed (cube of the speed, and the duty is concave in
+    it), so a golden-section search finds the optimum.
     """
     hours = climate.hours(site)
     cell = catalogue.build(site, "dry_cooler", card_of(sizes, "dry_cooler"))
