@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 
 import codesign
 from codesign import evaluation, window, workload
-from codesign.checking import check, runs
+from codesign.checking import check, ocp, runs
 from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
 from codesign.checking.controller import Controller
@@ -51,14 +51,14 @@ def site() -> Site:
     return codesign.load(TINY).with_(SHORT)
 
 
-def planned(**changes: float) -> Plan:
+def planned(of: Site | None = None, **changes: float) -> Plan:
     """A plan with sizes by hand, operated as the exact evaluation does; `changes` replace a size's value."""
     sizes = Sizes({name: replace(size, value=changes.get(name, size.value)) for name, size in SIZES.items()})
     schedule = Schedule(
         workload.assignment(site(), job, 0, workload.placements(site(), job)[0]) for job in site().jobs
     )
     setting = Setting(32.0, 4.0)
-    exact = evaluation.evaluate(site(), setting, sizes, schedule)
+    exact = evaluation.evaluate(of or site(), setting, sizes, schedule)
     return Plan(
         outcome=Outcome.NOT_CERTIFIED, reason="by hand", site_name=site().name, sizes=Sizes(exact.sizes),
         setting=setting, schedule=schedule, dispatch=exact.dispatch, hours=exact.hours,
@@ -389,6 +389,29 @@ def test_no_machine_is_told_what_it_cannot_do() -> None:
     assert (u <= stack.control_high).all()
 
 
+def test_slack_that_need_not_be_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where staying at the plan costs more than the window rule's slack, the second solve keeps the rule."""
+    monkeypatch.setattr(ocp, "W_U", 30.0)
+    problem = Problem(begin().stack, 12, 0.5, rule=rule(limit=0.12))
+    falls = resting(problem).disturbances.copy()
+    falls[:, 0] -= 0.2 / 0.396  # 0.20 MW, of which the storage takes 0.1 MW
+    data = resting(problem, disturbances=falls)
+    first = Solver(problem.symbols, problem.bounds).solve(problem.parameters(data), problem.guess(data))
+    assert problem.slacks(first.primal)["poi_window"].max() > 1.0
+    move = Controller(problem).move(data)
+    assert "avoidable" in move.status
+    assert "poi_window" not in move.unmet
+
+
+def test_slack_that_must_be_is_left() -> None:
+    problem = Problem(begin().stack, 12, 0.5, rule=rule(limit=0.05))
+    falls = resting(problem).disturbances.copy()
+    falls[:, 0] -= 0.2 / 0.396
+    move = Controller(problem).move(resting(problem, disturbances=falls))
+    assert "avoidable" not in move.status
+    assert move.unmet["poi_window"][1] > 0.03
+
+
 # the answer when something does not hold
 
 
@@ -398,6 +421,21 @@ def strict() -> Site:
     abort = {"at_s": 30, "off_s": 9, "duration_s": 40}
     changes = {f"scenarios.job_abort_restart.{key}": value for key, value in abort.items()}
     return site().with_({"poi.allocated_share": 0.013, **changes})
+
+
+def test_the_planned_course_of_the_stored_energy_is_held_until_the_event() -> None:
+    """Under a window that asks for storage in every iteration; after the event the course is left."""
+    abort = {"at_s": 14, "off_s": 4, "duration_s": 20}
+    changes = {f"scenarios.job_abort_restart.{key}": value for key, value in abort.items()}
+    tight = strict().with_({"poi.allocated_share": 0.009, **changes})
+    at = planned(tight)
+    assert np.ptp(at.dispatch["soc_mwh"]) > 5e-5
+    frame = runs.run(tight, at, "job_abort_restart").to_frame()
+    course = np.append(at.dispatch["soc_mwh"], at.dispatch["soc_mwh"][0])
+    off = np.abs(frame["state.storage_mwh"] - np.interp(frame["time_s"], np.arange(len(course)), course))
+    before = frame["time_s"] <= 14.0
+    assert off[before].max() < 0.002 * at.sizes["storage_energy"].value
+    assert off[~before].max() > 0.01 * at.sizes["storage_energy"].value
 
 
 @cache

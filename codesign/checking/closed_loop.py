@@ -52,7 +52,8 @@ def run(
             first = stack.output_of(meter.rule.output, x, line.control_reference[0], known[0], start.p)
             meter.rest(float(first))
         recorded = meter.recorded if meter is not None else Recorded()
-        move = controller.move(Data(x, start.p, scales, known, *line.references(k), last_u, recorded))
+        data = Data(x, start.p, scales, known, *line.references(k), last_u, recorded, line.holds(k))
+        move = controller.move(data)
         u = controller.obey(move.controls[0], last_u, d, start.p)
         moves.append(move)
         if meter is not None:

@@ -1,13 +1,15 @@
 """The controller: model predictive, warm started, with a recorded fallback; it always answers.
 
 warm solve -> cold solve -> the tail of the last accepted moves (their last one held). Every status is kept.
-The slacks of the first solve that needs any name the limit, the time and the amount that no admissible
-control avoids in the model's eyes; margins are the judge's.
+A solve that leaves slack checks that it had to: the programme is solved again with next to nothing but its
+penalties (RELAXED of the tracking cost); where that leaves less, it is obeyed, and its status says so.
+The slacks of the solve that is obeyed name the limit, the time and the amount that no admissible control
+avoids in the model's eyes; margins are the judge's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from codesign.checking.solver import Solution, Solver
 from codesign.checking.stack import Vector
 
 SHRINK = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1.0)  # shares taken off, one after another, until obeyed
+RELAXED = 1e-3  # share of the tracking cost in the solve that asks whether a slack had to be
+AVOIDED = 1e-2  # share of the penalties by which that solve must be better to be obeyed
 MET = 1e-6  # slack below this share of a limit's natural size counts as none
 
 
@@ -36,11 +40,11 @@ class Controller:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.solver = problem, Solver(problem.symbols, problem.bounds)
         self.last: Solution | None = None
-        self.age = 0
+        self.age, self.least = 0, 0.0
 
     def forget(self) -> None:
         """Drop the memory: another run starts."""
-        self.last, self.age = None, 0
+        self.last, self.age, self.least = None, 0, 0.0
 
     def move(self, data: Data) -> Move:
         """Return the controls from `data.start` on; one step has passed since the last call."""
@@ -69,14 +73,37 @@ class Controller:
     def _accept(
         self, data: Data, solution: Solution, kind: str, statuses: list[str], iterations: int
     ) -> Move:
+        problem, price = self.problem, self.problem.penalty(solution.primal)
+        slack = self._slack(solution)
+        if slack and price > (1 + AVOIDED) * self.least:  # more than the step before proved to be needed
+            again = self._relaxed(data, solution)
+            iterations += again.iterations
+            if again.solved and problem.penalty(again.primal) < (1 - AVOIDED) * price:
+                solution, price = again, problem.penalty(again.primal)
+                statuses = [*statuses, f"avoidable {again.status}"]
+        self.least = price if slack else 0.0
         self.last, self.age = solution, 0
-        problem, unmet = self.problem, {}
-        for key, slack in problem.slacks(solution.primal).items():
-            stages = np.flatnonzero(slack > MET)
-            if len(stages):
-                unmet[key] = (int(stages[0]), float(slack.max()) * problem.natural(key, data.scales))
+        unmet = {
+            key: (stage, most * problem.natural(key, data.scales))
+            for key, (stage, most) in self._slack(solution).items()
+        }
         controls = problem.controls(solution.primal, data.scales)
         return Move(controls, kind, " > ".join(statuses), iterations, unmet)
+
+    def _slack(self, solution: Solution) -> dict[str, tuple[int, float]]:
+        """Return by limit the first stage with slack and the largest slack, in its natural size."""
+        found = {}
+        for key, slack in self.problem.slacks(solution.primal).items():
+            stages = np.flatnonzero(slack > MET)
+            if len(stages):
+                found[key] = (int(stages[0]), float(slack.max()))
+        return found
+
+    def _relaxed(self, data: Data, before: Solution) -> Solution:
+        """Solve again, from a solution that has slack, for the least penalties."""
+        parameters = self.problem.parameters(replace(data, tracking=RELAXED))
+        warm = self.solver.solve(parameters, before.primal, before)
+        return warm if warm.solved else self.solver.solve(parameters, before.primal)
 
     def obey(self, u: Vector, before: Vector, d: Vector, p: Vector) -> Vector:
         """Return controls that no machine refuses: within ramps, one of a pair, cut by the least share."""

@@ -1,7 +1,7 @@
 """The optimal control problem: one nonlinear programme a plant, horizon and step; all data are parameters.
 
 min   sum_k  W_U |(u_k - ur_k)/su|^2 + W_MOVE |(u_k - u_{k-1})/su|^2 + W_X |(x_{k+1} - xr_k)/sx|^2
-             + W_PAIR u_ki u_kj/su^2 + W_REST u_ki/su, where ur_ki = 0
+             + W_PAIR u_ki u_kj/su^2 + W_REST u_ki/su, where ur_ki = 0 + W_HOLD |(e_{k+1} - er_k)/se|^2
              + RHO 1'e_k + RHO_RANGE r_k  +  PEAK RHO_RANGE max_k r_k
 s.t.  x_{k+1} = x_k + dt sum_i b_i f(X_ki, u_k, d_k, p)    Radau IIA, one or two stages; the last is x_{k+1}
       h(x_k, u_k, d_k, p)/sh + back_off <= e_k             limits at both ends, exact L1 penalty
@@ -17,7 +17,8 @@ the cost's slope is at most (2 W_U + 4 W_MOVE) 40/su = 40/M a MW, and moving one
 at most 1 + N (1 - pole), about 6, moves: 240/M, or 24 for a slack of R/10; RHO_RANGE is four times that.
 Temperatures: a tenth of all chillers moves a loop by 0.01-0.03 K of 5 K in a step: up to 100 against RHO.
 Machines are spared before the range rule, and of what the rule cannot have, the largest slack counts more.
-W_PAIR acts on the two directions of one machine, of which one is zero.
+W_PAIR acts on the two directions of one machine, of which one is zero; it follows at once and pays no W_MOVE.
+W_HOLD acts on stored energy while no event is known: a plan may keep it so that any stop can be taken in.
 
 With a target limit the same rows make the elastic margin oracle: max t, the target's rows h/sh + t <= 0, all
 others with their slacks; sizes and start are parameters: the multipliers lam_p are the sensitivities of the
@@ -42,6 +43,7 @@ from codesign.checking.stack import NATURAL, PER_UNIT, Scales, Stack, Vector
 RHO, RHO_RANGE = 1000.0, 100.0  # machines are spared before the range rule
 PEAK = 5.0  # weight of the range rule's largest slack in a stage's: what cannot be met is levelled
 W_U, W_MOVE, W_X = 1e-2, 1e-3, 1e-3
+W_HOLD = 0.1  # on stored energy off its planned course while no event is known
 W_REST, REST = 0.02, 1e-9  # on a control that the plan has at rest: there its square has no slope
 W_PAIR = 10.0  # on the product of two controls of which one is zero
 W_ORACLE, RHO_ORACLE = 1e-2, 1e-2  # shares of tracking cost and penalties beside the margin oracle's t
@@ -61,6 +63,8 @@ class Data:
     state_reference: Vector
     last_control: Vector
     recorded: Recorded = field(default_factory=Recorded)
+    held: bool = False  # whether the stored course of the plan is held: no event is known
+    tracking: float = 1.0  # share of the tracking cost beside the penalties
 
 
 class Problem:
@@ -68,7 +72,8 @@ class Problem:
 
     def __init__(
         self, stack: Stack, horizon: int, step_s: float, *, rule: RangeRule | None = None, order: int = 1,
-        back_off: Vector | None = None, tracked: Iterable[str] | None = None, target: str | None = None,
+        back_off: Vector | None = None, tracked: Iterable[str] | None = None, held: Iterable[str] = (),
+        target: str | None = None,
     ) -> None:  # fmt: skip
         self.stack, self.horizon, self.step_s, self.order, self.target = stack, horizon, step_s, order, target
         self.rule = rule if rule is not None and rule.lags(step_s) >= 1 else None
@@ -78,6 +83,9 @@ class Problem:
         self.back_off = np.zeros(len(stack.limits)) if back_off is None else np.asarray(back_off)
         kept = set(stack.states if tracked is None else tracked)
         self.tracked = [i for i, name in enumerate(stack.states) if name in kept]
+        self.held = [i for i, name in enumerate(stack.states) if name in set(held)]
+        at_once = {i for pair in stack.exclusive for i in pair}
+        self.moving = [i for i in range(len(stack.controls)) if i not in at_once]
         self._w: list[ca.SX] = []
         self._low: list[float] = []
         self._high: list[float] = []
@@ -86,6 +94,7 @@ class Problem:
         self._labels: list[dict[str, int]] = [{} for _ in range(horizon)]
         self._cost: ca.SX = ca.SX(0)
         self._penalty: ca.SX = ca.SX(0)
+        self._weights: list[tuple[slice, float]] = []
         self._build()
 
     def _variable(
@@ -100,6 +109,7 @@ class Problem:
     def _slack(self, name: str, count: int, weight: float) -> tuple[ca.SX, slice]:
         symbol, at = self._variable(name, count, 0.0)
         self._penalty += weight * ca.sum1(symbol)
+        self._weights.append((at, weight))
         return symbol, at
 
     def _equal(self, stage: int, name: str, row: ca.SX) -> None:
@@ -122,7 +132,7 @@ class Problem:
         shapes = {
             "start": (nx, 1), "sizes": (len(s.sizes), 1), "sx": (nx, 1), "su": (nu, 1),
             "sh": (len(s.limits), 1), "d": (nd, n), "ur": (nu, n), "xr": (nx, n), "last": (nu, 1),
-            "memory": (sections, 1), "past": (2, n if self.rule else 0),
+            "held": (1, 1), "tracking": (1, 1), "memory": (sections, 1), "past": (2, n if self.rule else 0),
         }  # fmt: skip
         stops = np.cumsum([0, *(rows * columns for rows, columns in shapes.values())])
         self.given = {name: slice(a, b) for name, a, b in zip(shapes, stops[:-1], stops[1:], strict=True)}
@@ -131,7 +141,7 @@ class Problem:
     def _build(self) -> None:
         s, given = self.stack, self._parameters()
         p, x, u_before = given["sizes"], given["start"], given["last"]
-        self._sx, self._su, self._sh = given["sx"], given["su"], given["sh"]
+        self._sx, self._su, self._sh, self._hold = given["sx"], given["su"], given["sh"], given["held"]
         control_high = s.control_high / NATURAL[PER_UNIT]  # finite for shares alone
         memory = ca.vertsplit(given["memory"]) if self.rule else []
         filtered: list[ca.SX] = []
@@ -158,7 +168,7 @@ class Problem:
             for i, j in s.exclusive:
                 self._penalty += W_PAIR * scaled[i] * scaled[j]
             x, u_before = after, u
-        share, penalties = (W_ORACLE, RHO_ORACLE) if self.target else (1.0, 1.0)
+        share, penalties = (W_ORACLE, RHO_ORACLE) if self.target else (given["tracking"], 1.0)
         self.symbols = {
             "x": ca.vertcat(*self._w), "f": share * self._cost - self.t + penalties * self._penalty,
             "g": ca.vertcat(*self._rows), "p": ca.vertcat(*[ca.vec(symbol) for symbol in given.values()]),
@@ -172,8 +182,10 @@ class Problem:
         """Add a stage's cost: controls off their reference, their change, states off their reference."""
         pull = miss / self._sx
         self._cost += W_U * ca.sumsqr(off / self._su)
-        self._cost += W_MOVE * ca.sumsqr(change / self._su)
+        self._cost += W_MOVE * ca.sumsqr((change / self._su)[self.moving])
         self._cost += W_X * ca.sumsqr(pull[self.tracked])
+        if self.held:
+            self._cost += self._hold * W_HOLD * ca.sumsqr(pull[self.held])
 
     def _step(self, k: int, x: ca.SX, u: ca.SX, d: ca.SX, p: ca.SX) -> ca.SX:
         """Add one Radau IIA step from x; return its end."""
@@ -242,7 +254,7 @@ class Problem:
         """Return the parameter vector; of the range rule's past, each stage's extremes."""
         sizes = data.scales
         parts = [data.start, data.sizes, sizes.state, sizes.control, sizes.limit, data.disturbances,
-                 data.control_reference, data.state_reference, data.last_control]  # fmt: skip
+                 data.control_reference, data.state_reference, data.last_control, data.held, data.tracking]
         flat = [np.asarray(part, dtype=float).ravel() for part in parts]
         if self.rule is not None:
             samples = data.recorded.samples
@@ -286,6 +298,10 @@ class Problem:
 
     def states(self, primal: Vector, scales: Scales) -> Vector:
         return np.array([primal[at] for at in self.at_x]) * scales.state
+
+    def penalty(self, primal: Vector) -> float:
+        """Return the penalties of all slacks, as the programme weighs them."""
+        return float(sum(weight * primal[at].sum() for at, weight in self._weights))
 
     def slacks(self, primal: Vector) -> dict[str, Vector]:
         """Return each limit's slack by stage, in its natural size."""

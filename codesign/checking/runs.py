@@ -30,6 +30,8 @@ Powers follow at once; stored energy is linear in them: exact.
 """
 
 BEYOND_K = 1e-3  # an input this near the end of its range is inside
+HELD = ("storage_mwh",)
+"""States whose planned course is held before an event: from each of its points the plan takes in a stop."""
 RANGE_BACK_OFF_PU = 1e-3  # of the range rule's limit: a sample is known exactly when its step is decided
 
 
@@ -63,7 +65,9 @@ def _machines(
 def problem(stack: Stack, horizon: int, step_s: float, rule: RangeRule | None, order: int = 1) -> Problem:
     """Return the controller's programme."""
     back_off = np.array([0.0 if limit.hard else BACK_OFF_PU.get(limit.unit, 0.0) for limit in stack.limits])
-    return Problem(stack, horizon, step_s, rule=rule, order=order, back_off=back_off, tracked=tracked(stack))
+    return Problem(
+        stack, horizon, step_s, rule=rule, order=order, back_off=back_off, tracked=tracked(stack), held=HELD
+    )
 
 
 def tracked(stack: Stack) -> list[str]:

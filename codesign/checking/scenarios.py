@@ -51,8 +51,11 @@ class Timeline:
 
     def known(self, step: int) -> Vector:
         """Return the disturbances of the horizon that starts at `step`, as known there."""
-        seen = self.fault_step is None or step >= self.fault_step
-        return (self.actual if seen else self.nominal)[step : step + self.horizon]
+        return (self.nominal if self.holds(step) else self.actual)[step : step + self.horizon]
+
+    def holds(self, step: int) -> bool:
+        """Whether no event is known at `step`: the planned course of the stored energy is held."""
+        return self.fault_step is None or step < self.fault_step
 
     def references(self, step: int, steps: int | None = None) -> tuple[Vector, Vector]:
         """Return the control and state references of the steps from `step` on, by default of a horizon."""

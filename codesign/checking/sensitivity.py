@@ -19,7 +19,7 @@ import numpy as np
 from codesign import modes
 from codesign.checking.ocp import Data, Problem
 from codesign.checking.rule import Meter, RangeRule, Recorded
-from codesign.checking.runs import BACK_OFF_PU, range_rule, run, tracked
+from codesign.checking.runs import BACK_OFF_PU, HELD, range_rule, run, tracked
 from codesign.checking.scenarios import Timeline, timeline
 from codesign.checking.solver import PRECISE, Solution, Solver
 from codesign.checking.stack import Vector
@@ -69,6 +69,7 @@ class Oracle:
             line.step_s,
             rule=relaxed,
             tracked=tracked(stack),
+            held=HELD,
             target=limit,
             back_off=allowed,
         )
@@ -101,7 +102,8 @@ class Oracle:
         last = self.controls[max(0, self.first - 1)] if self.first else self.begin.u
         recorded = meter.recorded if self.problem.rule is not None else Recorded()
         references = line.references(self.first, self.steps)
-        return Data(x, sizes, self.scales, line.actual[rows], *references, last, recorded)
+        held = line.holds(self.first)
+        return Data(x, sizes, self.scales, line.actual[rows], *references, last, recorded, held)
 
     def guess(self, data: Data) -> Vector:
         """Return a start: the recorded run."""
