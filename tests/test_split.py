@@ -40,13 +40,21 @@ def test_exchange_finds_a_schedule_as_narrow_as_any(seed: int) -> None:
 def test_what_exchange_says_of_a_schedule_is_what_its_places_sum_to() -> None:
     """From the worst order, so that copies must move after they are placed."""
     site = steady_hall()
-    moves = {name: exchange._moves(site, name) for name, job in site.jobs.items() if job.locked}
+    moves = {name: exchange.Moves(site, name) for name, job in site.jobs.items() if job.locked}
     order = [(name, copy) for name in moves for copy in range(site.jobs[name].count)][::-1]
     base = np.zeros((2, window.steps(site), workload.macro_steps(site)))
     measure = partial(exchange._measure, limit_mw=window.room_mw(site), weight=20.0)
     value, at = exchange._exchanged(base, moves, order, measure)
-    total = base + sum(moves[name].change_mw[at[name, copy]] for name, copy in order)
+    total = base + sum(moves[name].change_mw(at[name, copy]) for name, copy in order)
     assert value == pytest.approx(measure(total), rel=1e-12)
+
+
+def test_a_table_too_large_is_made_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = random_site(2)
+    whole = exchange.schedule(site)
+    monkeypatch.setattr(exchange, "TABLE_BYTES", 0)
+    assert exchange.Moves(site, "tune").table is None
+    assert exchange.schedule(site) == whole
 
 
 def test_exchange_is_the_same_every_time() -> None:

@@ -20,7 +20,7 @@ from codesign import apart, cycle, modes, steady, stopping
 from codesign import site as sites
 from codesign.design import Outcome, Plan, Schedule, Setting
 from codesign.errors import Fault, InputError, SolverError, StoppedError
-from codesign.planning import bound, electrical, explain, joint, mixing, split
+from codesign.planning import bound, electrical, explain, footprint, joint, mixing, split
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -102,6 +102,7 @@ def _planned(
     settings = [Setting(t, a) for t, a in product(warmest_first, site.equipment.cdu.approach_k)]
     found, faults, runs = Found(), [], []
     least = mixing.lightest(site)
+    footprint.refuse(least)
     for setting in settings:
         broken = steady.setting_margins(least, setting)
         faults += broken

@@ -10,8 +10,7 @@ then how often they add to it. The weight of that excess is a choice (WEIGHTS): 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -32,25 +31,53 @@ CALM = 0.05
 Measure = Callable[[np.ndarray], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """A job's placements and what each does: worst lagged difference up and down [placements, 2, lags, K]."""
+TABLE_BYTES = 2**29
+"""Of the table of one job's changes, beyond which each is made when it is asked for."""
 
-    places: tuple[Placement, ...]
-    change_mw: np.ndarray
+
+class Moves:
+    """A job's placements and what each does: worst lagged difference up and down [2, lags, K]."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        job = site.jobs[name]
+        self.site, self.name = site, name
+        self.places = workload.placements(site, name) if job.locked else workload.placements(site, name)[:1]
+        self.late = streams.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
+        self.table: np.ndarray | None = None
+        if table_bytes(site, len(self.places)) <= TABLE_BYTES:
+            self.table = np.stack([self._made(place) for place in self.places])
+
+    def change_mw(self, place: int) -> np.ndarray:
+        """Return what a placement does."""
+        return self._made(self.places[place]) if self.table is None else self.table[place]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.change_mw(place) for place in range(len(self.places)))
+
+    def _made(self, place: Placement) -> np.ndarray:
+        stopping.pace()
+        y = window.high_pass_periodic(workload.template_mw(self.site, self.name, place), self.site)
+        up = np.stack([np.roll(y, -lag) - y for lag in range(1, window.steps(self.site) + 1)])
+        both = np.stack([up, -up])
+        return np.asarray(np.max([streams.moved(both, shift) for shift in self.late], axis=0))
+
+
+def table_bytes(site: Site, places: int) -> int:
+    """Return the size of a table of changes."""
+    return places * 2 * window.steps(site) * workload.macro_steps(site) * 8
 
 
 def schedule(site: Site, weight: float = WEIGHTS[0]) -> Schedule:
     """Return the best schedule found; unlocked jobs stand anywhere."""
-    moves = {name: _moves(site, name) for name in site.jobs}
+    moves = {name: Moves(site, name) for name in site.jobs}
     copies = [(name, copy) for name, job in site.jobs.items() if job.locked for copy in range(job.count)]
     steps, lags = workload.macro_steps(site), _lags(site)
     base = np.zeros((2, lags, steps))
     for name, job in site.jobs.items():
         if not job.locked:
-            worst = moves[name].change_mw[0].max(axis=2, keepdims=True)  # at any phase
+            worst = moves[name].change_mw(0).max(axis=2, keepdims=True)  # at any phase
             base = base + job.count * worst
-    swing = {name: float(each.change_mw[0].max()) for name, each in moves.items()}
+    swing = {name: float(each.change_mw(0).max()) for name, each in moves.items()}
     copies.sort(key=lambda each: -swing[each[0]])
     measure = partial(_measure, limit_mw=window.room_mw(site), weight=weight)
     random = np.random.default_rng(SEED)
@@ -79,20 +106,6 @@ def _lags(site: Site) -> int:
     return max(window.steps(site), 1)
 
 
-def _moves(site: Site, name: str) -> Moves:
-    job = site.jobs[name]
-    places = workload.placements(site, name) if job.locked else workload.placements(site, name)[:1]
-    lags = _lags(site)
-    late = streams.shifts(job.jitter_s / site.clock.step_s if job.locked else 0.0)
-    each = []
-    for place in places:
-        y = window.high_pass_periodic(workload.template_mw(site, name, place), site)
-        up = np.stack([np.roll(y, -lag) - y for lag in range(1, lags + 1)])
-        both = np.stack([up, -up])
-        each.append(np.max([streams.moved(both, shift) for shift in late], axis=0))
-    return Moves(places, np.stack(each))
-
-
 def _exchanged(
     base: np.ndarray, moves: dict[str, Moves], order: list[tuple[str, int]], measure: Measure
 ) -> tuple[float, dict[tuple[str, int], int]]:
@@ -100,17 +113,17 @@ def _exchanged(
     total, at = base.copy(), dict.fromkeys(order, 0)
     for copy in order:
         at[copy] = 0 if copy == order[0] else _narrowest(total, moves[copy[0]], measure)[1]
-        total = total + moves[copy[0]].change_mw[at[copy]]
+        total = total + moves[copy[0]].change_mw(at[copy])
     value = measure(total)
     for _ in range(SWEEPS):
         before = value
         for copy in order[1:]:
             changes = moves[copy[0]].change_mw
-            rest = total - changes[at[copy]]
+            rest = total - changes(at[copy])
             found, place = _narrowest(rest, moves[copy[0]], measure)
             if found < value - 1e-9:
                 value, at[copy] = found, place
-            total = rest + changes[at[copy]]
+            total = rest + changes(at[copy])
         if value >= before - 1e-9:
             break
     return value, at
@@ -118,7 +131,7 @@ def _exchanged(
 
 def _narrowest(rest: np.ndarray, job: Moves, measure: Measure) -> tuple[float, int]:
     stopping.heed()
-    values = [measure(rest + change) for change in job.change_mw]
+    values = [measure(rest + change) for change in job]
     place = int(np.argmin(values))
     return values[place], place
 
