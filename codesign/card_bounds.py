@@ -24,20 +24,21 @@ TEMPERATURE_C = (-100.0, 400.0)
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "carnot_pu": ABOVE_ZERO, "effectiveness": ABOVE_ZERO, "fan_min_pu": ABOVE_ZERO, "plr_min": ABOVE_ZERO,
     "plr_min_unloading": ABOVE_ZERO, "air_floor_pu": ABOVE_ZERO, "liquid_pu": ABOVE_ZERO,
-    "gpu_pu": ABOVE_ZERO, "soc_max_pu": ABOVE_ZERO, "load_min_pu": SHARE, "fixed_pu": SHARE,
-    "soc_min_pu": SHARE, "om_pu": SHARE,
+    "gpu_pu": ABOVE_ZERO, "load_min_pu": SHARE, "fixed_pu": SHARE, "om_pu": SHARE,
+    "window_min_pu": ABOVE_ZERO, "window_max_pu": ABOVE_ZERO, "usable_power_pu": ABOVE_ZERO,
+    "end_energy_pu": ABOVE_ZERO, "end_resistance_pu": (1.0, 10.0),
     "water_split": SHARE, "flow_exponent": SHARE, "water_exponent": SHARE, "air_exponent": SHARE,
     "leakage_pu_per_k": (0.0, 0.05), "capacity_pu_per_k_leaving": (-0.1, 0.1),
     "capacity_pu_per_k_ambient": (-0.1, 0.1), "lift_min_k": (1.0, 100.0), "condenser_lift_k": (0.0, 50.0),
     "plr_max": (1.0, 2.0), "life_years": (1.0, 100.0),
 }  # fmt: skip
 """Bounds by key, whichever component has it; ABOVE_ZERO: above 0 and at most 1."""
-EFFICIENCY = "efficiency"
+EFFICIENCY = ("efficiency", "fixed_efficiency")
 MEDIA = ("condenser", "coolant")
 """What a machine is made for; another medium is another card."""
-ZERO_ALLOWED = ("cost_", "om_pu", "head_", "leakage_", "no_load_", "fixed_pu", "load_min_pu", "soc_min_pu")
+ZERO_ALLOWED = ("cost_", "om_pu", "head_", "leakage_", "no_load_", "fixed_pu", "load_min_pu")
 ORDERED = (
-    ("gpu_pu", "liquid_pu"), ("soc_min_pu", "soc_max_pu"), ("plr_min_unloading", "plr_max"),
+    ("gpu_pu", "liquid_pu"), ("window_min_pu", "window_max_pu"), ("plr_min_unloading", "plr_max"),
     ("plr_min", "plr_max"), ("hot_spot_max_c", "hot_spot_emergency_c"), ("supply_max_c", "return_target_c"),
     ("return_target_c", "return_max_c"),
 )  # fmt: skip

@@ -83,10 +83,12 @@ def evaluate(
     mechanical = (
         point.cdu_pump_kw + point.fws_pump_kw + rejection.power_kw + air.fan_power_kw + air.chiller_power_kw
     ) / 1e3
-    fast = _storage(site, sizes, schedule, load.beside_jobs_mw + float(mechanical.max()))
+    standby = standby_mw(site, sizes)
+    fast = _storage(site, sizes, schedule, load.beside_jobs_mw + float(mechanical.max()) + standby)
     transformer = catalogue.build(site, "transformer", card_of(sizes, "transformer"))
     units = max(int(sizes["transformer"].count or 0), 1)
-    secondary = load.it_mw + mechanical + fast.loss_mw
+    stored_loss = fast.loss_mw + standby
+    secondary = load.it_mw + mechanical + stored_loss
     mva = secondary / site.poi.power_factor
     loss = transformer.loss_kw(mva, units) / 1e3
     table = Table({
@@ -101,9 +103,9 @@ def evaluate(
         "fan_wall_pu": np.full(len(mva), air.fan_pu),
         "fan_wall_power_kw": np.full(len(mva), air.fan_power_kw),
         "air_chiller_kw": np.full(len(mva), air.coil_kw), "air_chiller_power_kw": air.chiller_power_kw,
-        "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), fast.loss_mw),
+        "mechanical_mw": mechanical, "storage_loss_mw": np.full(len(mva), stored_loss),
         "transformer_loss_mw": loss, "poi_mw": secondary + loss,
-        "poi_peak_mw": fast.peak_mw + load.beside_jobs_mw + mechanical + loss,
+        "poi_peak_mw": fast.peak_mw + standby + load.beside_jobs_mw + mechanical + loss,
     })  # fmt: skip
     items, capex = costs(site, sizes, table)
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s
@@ -140,6 +142,14 @@ def _storage(
     return dispatch(site, schedule, power.card, power.value, energy.value, other_mw)
 
 
+def standby_mw(site: Site, sizes: Mapping[str, Size]) -> float:
+    """Return what the storage draws whatever it does: the converter ready to act, and leakage [MW]."""
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    if power.card is None:
+        return 0.0
+    return float(catalogue.build(site, "storage", power.card).standby_mw(power.value, energy.value))
+
+
 def _away(
     site: Site, sizes: Mapping[str, Size], schedule: Schedule
 ) -> tuple[list[Margin], dict[str, np.ndarray]]:
@@ -166,7 +176,10 @@ def dispatch(
     site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float,
     other_mw: float = -math.inf, *, coarse: bool = False,
 ) -> smoothing.Dispatch:  # fmt: skip
-    """Return `smoothing.dispatch` for a schedule, kept: it does not depend on other sizes or on the days."""
+    """Return `smoothing.dispatch` for a schedule, kept: it does not depend on other sizes or on the days.
+
+    `coarse`: of a course without one copy, within the cycle life at any price.
+    """
     return _dispatched(_without_days(site), schedule, card, power_mw, energy_mwh, other_mw, coarse)
 
 
@@ -178,7 +191,7 @@ def _dispatched(
     return smoothing.dispatch(
         site, streams.of(site, schedule), catalogue.build(site, "storage", card) if card else None,
         power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
-        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES,
+        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES, keep_life=coarse,
     )  # fmt: skip
 
 
@@ -304,10 +317,7 @@ def _electrical_margins(
     ]
     contract = sizes["contract"].value
     window_spare = window.room_mw(site) - fast.window_mw
-    if sizes["storage_power"].card:
-        store = catalogue.build(site, "storage", sizes["storage_power"].card)
-        rate = sizes["storage_energy"].value - store.energy_min_mwh(sizes["storage_power"].value)
-        rows.append(Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"))
+    rows += _storage_margins(site, sizes, fast)
     step, job = smoothing.abort_step_mw(site)
     covered = sizes["storage_power"].value + window.room_mw(site)
     if window.applies(site):
@@ -321,6 +331,27 @@ def _electrical_margins(
         steady.worst("contract", "poi", contract - hours["poi_mw"], "mw", hours),
         Margin("contract_max", "static", "poi", 0.0, site.poi.contract_max_mw - contract, "mw", "static"),
     ]  # fmt: skip
+    return rows
+
+
+def _storage_margins(site: Site, sizes: Mapping[str, Size], fast: smoothing.Dispatch) -> list[Margin]:
+    """Return what the storage's rating, window, power at the voltage of the moment and life have to spare."""
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    if power.card is None:
+        return []
+    card, step_s = catalogue.build(site, "storage", power.card), site.clock.step_s
+    rate = energy.value - card.energy_min_mwh(power.value)
+    a_year = float(fast.discharge_mw.mean()) * smoothing.H_PER_YEAR
+    life = energy.value * (1.0 - a_year / max(card.throughput_max_mwh_per_year(energy.value), 1e-12))
+    rows = [
+        Margin("storage_rate", "static", "storage", 0.0, rate, "mwh", "static"),
+        Margin("storage_life", "static", "storage", 0.0, life, "mwh", "static"),
+    ]
+    excess = card.limits(fast.soc_mwh, fast.charge_mw, fast.discharge_mw, power.value, energy.value)
+    for name, values in excess.items():
+        at = int(np.argmax(values))
+        unit = "mwh" if name.startswith("storage_energy") else "mw"
+        rows.append(Margin(name, "static", "storage", at * step_s, -float(values[at]), unit, "waveform"))
     return rows
 
 

@@ -239,7 +239,8 @@ class Plant:
     def _poi(self, x: Values, u: Values, d: Values, p: Values) -> tuple[Value, Value]:
         """Power at the POI, MW, and load of one transformer, per unit."""
         demand_kw = self._it_kw(x, d, p) + sum(self.powers_kw(x, u, d, p).values())
-        secondary_mw = demand_kw / 1000 + u["charge_mw"] - u["discharge_mw"]
+        at_rest_mw = self.storage.standby_mw(p["storage_power_mw"], p["storage_energy_mwh"])
+        secondary_mw = demand_kw / 1000 + at_rest_mw + u["charge_mw"] - u["discharge_mw"]
         mva, units = secondary_mw / self.power_factor, p["transformer_count"]
         loss_mw = self.transformer.loss_kw(mva, units) / 1000
         return secondary_mw + loss_mw, mva / (units * self.transformer.rating_mva)
@@ -464,6 +465,8 @@ class Plant:
             "storage_charge": Limit(stored["storage_charge"], "mw", power_mw, "storage"),
             "storage_discharge": Limit(stored["storage_discharge"], "mw", power_mw, "storage"),
         }  # fmt: skip
+        if "storage_voltage" in stored:
+            limits["storage_voltage"] = Limit(stored["storage_voltage"], "mw", power_mw, "storage")
         if self.interconnection_limit_mw is not None:
             excess = self._poi(x, u, d, p)[0] - self.interconnection_limit_mw
             limits["interconnection"] = Limit(excess, "mw", power_mw, "poi")

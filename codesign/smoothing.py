@@ -10,19 +10,22 @@ v         excess over the window limit and the interconnection limit (elastic)  
 
 What can shift against what, and how far, is in `codesign.streams`. Streams that shift have a share of the
 storage each, whose dispatch follows the stream's own phase; its rows take the envelope of their own quantity.
+
+The programme books a constant efficiency each way. For a storage whose loss follows its power the answer is
+made one that keeps the law (`codesign.realising`), and the programme solved again at the efficiencies it had.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from codesign import steady, streams, window, workload
+from codesign import realising, steady, streams, window, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.linear import Answer, Kept
@@ -46,6 +49,12 @@ TIGHT_MW = 1e-8
 PROVEN_MW = 1e-7
 """An excess of the cuts above this proves that no dispatch of the storage holds every stop."""
 MOST_ROUNDS = 30
+LIFE_COST = 10.0
+"""Objective per MW of mean discharge beyond the cycle life: the window rule is kept first, then the life."""
+LIFE_ROOM = 1e-3
+"""Share of the cycle life that the trim of a real course may use."""
+SOLVES = 5
+"""Most solves of one dispatch for the efficiencies of a storage whose loss follows its power."""
 ROOM_COST = 1e-5
 """Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
 
@@ -61,6 +70,8 @@ class Dispatch:
     window_mw: float
     window_time_s: float
     peak_mw: float
+    efficiency: tuple[float, float] | None = None
+    """Of a storage whose loss follows its power: energy taken over drawn, and given over taken out."""
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -69,7 +80,7 @@ class Dispatch:
 
     @property
     def loss_mw(self) -> float:
-        """Mean loss over the period."""
+        """Mean loss over the period, without what the storage draws at rest."""
         return float(np.mean(self.charge_mw - self.discharge_mw))
 
 
@@ -98,6 +109,7 @@ def dispatch(
     other_mw: float,
     tolerances: Sequence[tuple[float, str]] = TOLERANCES,
     stops: Sequence[course.Fall] = (),
+    keep_life: bool = False,
 ) -> Dispatch:
     """Return the dispatch with the least excess, then the least loss, then the least energy stored.
 
@@ -112,13 +124,32 @@ def dispatch(
         Power at the POI beside the streams, at its annual peak; -inf leaves the line out.
     stops
         What a stop may take away at any step.
+    keep_life
+        The cycle life comes before the window rule: for a course that stands for others. Otherwise the rule
+        is kept first, and what is short shows as life.
 
     Raises
     ------
     SolverError
         The programme could not be solved (it is elastic, so always feasible).
     """
-    lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw)
+    own = None if card is None or card.time_constant_s == 0.0 else card
+    efficiency = (own.efficiency_charge, own.efficiency_discharge) if own else None
+    for _ in range(SOLVES):
+        lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw, efficiency, keep_life)
+        x = _planned(lp, stops, tolerances)
+        if own is None or energy_mwh <= 0.0:
+            return lp.read(x)
+        found, real = lp.read_real(x, own, energy_mwh)
+        if abs(real.trim_mw) <= realising.SETTLED_PU * power_mw:
+            break
+        efficiency = real.efficiency
+    return found
+
+
+def _planned(
+    lp: _Programme, stops: Sequence[course.Fall], tolerances: Sequence[tuple[float, str]]
+) -> np.ndarray:
     if lp.rows > LARGE:
         tolerances = [(tolerance, "ipm") for tolerance, _ in tolerances]
     for number, (tolerance, method) in enumerate(tolerances):
@@ -153,7 +184,9 @@ class _Rows:
 
 class _Programme:
     def __init__(self, site: Site, parts: tuple[streams.Stream, ...], card: Storage | None, power_mw: float,
-                 energy_mwh: float, other_mw: float) -> None:  # fmt: skip
+                 energy_mwh: float, other_mw: float,
+                 efficiency: tuple[float, float] | None = None,
+                 keep_life: bool = False) -> None:  # fmt: skip
         self.site, self.parts, self.other_mw = site, parts, other_mw
         self.steps = len(parts[0].power_mw)
         self.size = 0
@@ -163,6 +196,10 @@ class _Programme:
         self.upper, self.equal = _Rows(), _Rows()
         if card is None:
             power_mw = energy_mwh = 0.0
+        elif efficiency is not None:
+            power_mw *= 1.0 - realising.TRIM_PU
+        linear = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
+        self.efficiency = efficiency or linear
         self.idle_mwh = card.soc_min_pu * energy_mwh if card else 0.0
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line, self.over_stop = (self.new(1, cost=EXCESS_COST) for _ in range(3))
@@ -171,11 +208,11 @@ class _Programme:
         self.owning = [part for part in parts if part.own]
         self.cases = streams.met(site, self.owning)
         alone = len(self.owning) == 1 and self.owning[0].count == 1
-        self.storage = [self._store(card, power_mw, usable_mwh, part, alone) for part in self.owning]
+        self.storage = [self._store(power_mw, usable_mwh, part, alone) for part in self.owning]
         if not alone:
             self._share(power_mw, usable_mwh)
         if card is not None:
-            self._life(card, energy_mwh)
+            self._life(card, energy_mwh, keep_life)
         self._window(
             [self._filtered(part, *store[:2]) for part, store in zip(self.owning, self.storage, strict=True)]
         )
@@ -204,7 +241,7 @@ class _Programme:
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
-    def planned(self, stops: Sequence[course.Fall], tolerance: float, method: str) -> Dispatch:
+    def planned(self, stops: Sequence[course.Fall], tolerance: float, method: str) -> np.ndarray:
         """Solve; add the cuts of the stops that do not hold, and solve again until none is left."""
         low = np.concatenate([np.full(self.rows, -np.inf), self.equal.rhs])
         kept = Kept(
@@ -214,7 +251,7 @@ class _Programme:
         )  # fmt: skip
         answer = self._solved(kept)
         if not stops or self.own.power_mw <= 0.0:
-            return self.read(answer.x)
+            return np.asarray(answer.x)
         solver = Recovery(self.site, self.own)
         for _ in range(MOST_ROUNDS):
             made = self.read(answer.x)
@@ -225,7 +262,7 @@ class _Programme:
             for each in broken:
                 self._cut(kept, each.fall, each.cut)
             answer = self._solved(kept)
-        return self.read(answer.x)
+        return np.asarray(answer.x)
 
     @staticmethod
     def _solved(kept: Kept) -> Answer:
@@ -283,13 +320,13 @@ class _Programme:
         ]
 
     def _store(
-        self, card: Storage | None, power_mw: float, energy_mwh: float, part: streams.Stream, alone: bool
+        self, power_mw: float, energy_mwh: float, part: streams.Stream, alone: bool
     ) -> tuple[np.ndarray, ...]:
         """Charge, discharge and energy of one copy's share; its ceiling columns when the size is shared."""
         h, k, n = self.site.clock.step_s / S_PER_H, len(part.power_mw), part.count
         charge, discharge = self.new(k, high=power_mw, cost=n), self.new(k, high=power_mw, cost=-n)
         energy = self.new(k, high=energy_mwh, cost=n * ROOM_COST)
-        in_eff, out_eff = (card.efficiency_charge, card.efficiency_discharge) if card else (1.0, 1.0)
+        in_eff, out_eff = self.efficiency
         self.equal.add(
             [(np.roll(energy, -1), 1.0), (energy, -1.0), (charge, -h * in_eff), (discharge, h / out_eff)],
             np.zeros(k),
@@ -316,14 +353,17 @@ class _Programme:
             ]
             self.upper.add(terms, np.array([size]))
 
-    def _life(self, card: Storage, energy_mwh: float) -> None:
+    def _life(self, card: Storage, energy_mwh: float, keep: bool) -> None:
         """Equivalent full cycles a year within the card's life."""
         h = self.site.clock.step_s / S_PER_H
         periods = H_PER_YEAR * S_PER_H / self.site.clock.macro_s
-        allowed = card.throughput_max_mwh_per_year(energy_mwh) / periods
+        kept = 1.0 - (LIFE_ROOM if card.time_constant_s > 0.0 else 0.0)
+        allowed = kept * card.throughput_max_mwh_per_year(energy_mwh) / periods
         turns = [part.count * self.steps // len(part.power_mw) for part in self.owning]
         terms = [(c, h * n) for store, n in zip(self.storage, turns, strict=True) for c in store[1]]
-        self.upper.add(terms, np.array([allowed]))
+        over = self.new(1, high=0.0 if keep else np.inf, cost=LIFE_COST)
+        hours = self.site.clock.macro_s / S_PER_H
+        self.upper.add([*terms, (over, -hours)], np.array([allowed]))
 
     def _filtered(self, part: streams.Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
         """Columns of the stream behind its storage after the rule's high-pass, periodic."""
@@ -410,8 +450,23 @@ class _Programme:
             self.upper.add([*moved, (worst, -1.0)], -streams.moved(known, shift))
         return worst, worst
 
-    def read(self, x: np.ndarray) -> Dispatch:
+    def read_real(self, x: np.ndarray, card: Storage, energy_mwh: float) -> tuple[Dispatch, realising.Real]:
+        """Return the dispatch under the law of its storage, the trim shared out by copies."""
+        linear = self.read(x)
+        net = linear.charge_mw - linear.discharge_mw
+        real = realising.real(card, energy_mwh, self.site.clock.step_s, net, float(linear.soc_mwh[0]))
+        each = real.trim_mw / max(sum(len(part.copies) for part in self.owning), 1)
+        charge, discharge = np.maximum(real.net_mw, 0.0), np.maximum(-real.net_mw, 0.0)
+        found = self.read(x, each)
+        return replace(found, charge_mw=charge, discharge_mw=discharge, soc_mwh=real.soc_mwh,
+                       efficiency=real.efficiency), real  # fmt: skip
+
+    def read(self, x: np.ndarray, trim_mw: float = 0.0) -> Dispatch:
+        """Return the dispatch, every copy's share less a constant trim."""
         charge, discharge, soc = ([np.maximum(x[store[i]], 0.0) for store in self.storage] for i in range(3))
+        if trim_mw:
+            nets_mw = [c - d - trim_mw for c, d in zip(charge, discharge, strict=True)]
+            charge, discharge = ([np.maximum(sign * net, 0.0) for net in nets_mw] for sign in (1.0, -1.0))
         stored = {p.name: c - d for p, c, d in zip(self.owning, charge, discharge, strict=True)}
         nets = [part.power_mw + stored.get(part.name, 0.0) for part in self.parts]
         window, at = streams.widest_window(self.site, self.parts, nets)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, linprog
+from scipy.optimize import brentq, linprog, newton
 from scipy.sparse import csr_array, vstack
 
 CP_WATER, RHO_WATER = 4.18, 0.992
@@ -424,14 +424,88 @@ BYPASS_K, PLR_WIDTH = 0.1, 0.002
 Rows = dict[tuple[int, int, int], None]  # (step, lag, sign), in the order in which they were broken
 
 
+class Bank:
+    """A capacitor bank at end of life as one capacitor of 1 V when full; energy in MJ, power in MW."""
+
+    def __init__(self, card: dict[str, Any], energy_mwh: float) -> None:
+        self.into, self.out = card["fixed_efficiency_charge"], card["fixed_efficiency_discharge"]
+        self.farad = 2e6 * 3600.0 * energy_mwh * card["end_energy_pu"]
+        new = card["time_constant_s"] * 1e-6 / (2.0 * 3600.0 * energy_mwh)
+        self.ohm = new * card["end_resistance_pu"]
+        self.least_v, self.most_v = math.sqrt(card["window_min_pu"]), math.sqrt(card["window_max_pu"])
+
+    def current(self, volt: float, net_mw: float) -> float:
+        """Ampere out of the capacitor: p = (V - I R) I at its terminals."""
+        cells = 1e6 * (-self.into * net_mw if net_mw > 0.0 else -net_mw / self.out)
+        return (volt - math.sqrt(max(volt * volt - 4.0 * self.ohm * cells, 0.0))) / (2.0 * self.ohm)
+
+    def course(self, net: np.ndarray, dt: float, volt: float) -> np.ndarray:
+        """Voltage from start to end, two midpoint steps a step of the clock."""
+        found = [volt]
+        for each in net.tolist():
+            for _ in range(2):
+                half = volt - self.current(volt, each) / self.farad * dt / 4
+                volt -= self.current(half, each) / self.farad * dt / 2
+            found.append(volt)
+        return np.array(found)
+
+    def closed(self, net: np.ndarray, dt: float, volt: float) -> tuple[float, np.ndarray]:
+        """(constant power to take off so that the voltage comes back, its course)."""
+        scale = float(np.abs(net).mean())
+        off = newton(
+            lambda trim: self.course(net - trim, dt, volt)[-1] - volt, 0.0, x1=0.01 * scale, tol=1e-11 * scale
+        )
+        return off, self.course(net - off, dt, volt)
+
+
 def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, dt: float, window: int,
                pole: float, limit: float, periods: float, known: Rows) -> float | None:  # fmt: skip
     """Least mean loss of a storage that keeps the window rule, MW; None where none does.
 
+    A capacitor's efficiencies are those of its course, found by turns; what its voltage leaves of the window
+    is taken off the room at that end.
+    """
+    one_way = card["fixed_efficiency_charge"], card["fixed_efficiency_discharge"]
+    low, high = (card[f"window_{end}_pu"] * card["end_energy_pu"] for end in ("min", "max"))
+    rule = dt, window, pole, limit, periods, known
+    room = [low * energy, high * energy]
+    if card["time_constant_s"] == 0.0:
+        found = programme(wave, card, power, energy, room, one_way, *rule)
+        return None if found is None else float(found[0].mean())
+    bank = Bank(card, energy)
+    for _ in range(6):
+        if room[1] <= room[0]:
+            return None
+        found = programme(wave, card, power, energy, room, one_way, *rule)
+        if found is None:
+            return None
+        net, stored = found
+        if not np.abs(net).max() > 1e-9:
+            return 0.0
+        trim, volts = bank.closed(net, dt, math.sqrt(2e6 * (3600 * room[0] + stored[0]) / bank.farad))
+        held = bank.farad / 2e6 * volts**2  # MJ
+        change, real = np.diff(held), net - trim
+        into, out = real > 0.0, real < 0.0
+        one_way = (
+            change[into].sum() / (dt * real[into].sum()) if into.any() else one_way[0],
+            dt * real[out].sum() / change[out].sum() if out.any() else one_way[1],
+        )
+        under, above = 3600 * low * energy - held.min(), held.max() - 3600 * high * energy
+        if max(under, above) <= 0.0 and abs(trim) < 1e-5 * power:
+            return float(real.mean())
+        room = [room[0] + max(under, 0.0) / 3600, room[1] - max(above, 0.0) / 3600]
+    return None
+
+
+def programme(wave: np.ndarray, card: dict[str, Any], power: float, energy: float, room: list[float],
+              one_way: tuple[float, float], dt: float, window: int, pole: float, limit: float,
+              periods: float, known: Rows) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
+    """(charge less discharge, energy above the least in MJ) of least loss at constant efficiencies.
+
     Rows are made where they are broken, here or for an earlier course: `known` gathers them.
     """
     k = len(wave)
-    usable = (card["soc_max_pu"] - card["soc_min_pu"]) * energy * 3600.0
+    usable = (room[1] - room[0]) * 3600.0
     # columns: charge, discharge, stored (MJ), filtered
     c, d, e, y = (np.arange(k) + i * k for i in range(4))
     rows, cols, vals, rhs = [], [], [], []
@@ -448,8 +522,8 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
         [
             (np.roll(e, -1), 1),
             (e, -1),
-            (c, -dt * card["efficiency_charge"]),
-            (d, dt / card["efficiency_discharge"]),
+            (c, -dt * one_way[0]),
+            (d, dt / one_way[1]),
         ],
         np.zeros(k),
     )
@@ -497,7 +571,7 @@ def least_loss(wave: np.ndarray, card: dict[str, Any], power: float, energy: flo
                 fresh += [(int(i), lag, sign) for i in np.flatnonzero(sign * change > limit + 1e-9)]
         fresh = [key for key in fresh if key not in known]
         if not fresh:
-            return float(answer.fun)
+            return answer.x[c] - answer.x[d], answer.x[e]
         uneven = vstack([uneven, window_rows(fresh)])
         right += [limit] * len(fresh)
         known.update(dict.fromkeys(fresh))
@@ -580,7 +654,7 @@ def storages(
     spec, options = site["equipment"]["storage"], []
     for name, p, e in itertools.product(spec["cards"], spec["power_mw"], spec["energy_mwh"]):
         card = deck["storage"][name]
-        if e * 3600 >= card["discharge_min_s"] * p and p + limit >= step_mw:
+        if e * 3600 >= rated_s(card) * p and p + limit >= step_mw:
             options.append(
                 (
                     annual(site, card, 1000 * (card["cost_usd_per_kw"] * p + card["cost_usd_per_kwh"] * e)),
@@ -590,6 +664,15 @@ def storages(
                 )
             )
     return sorted(options)
+
+
+def rated_s(card: dict[str, Any]) -> float:
+    """Energy over power that the rating asks for: usable power at the lowest voltage, at end of life."""
+    if card["time_constant_s"] == 0.0:
+        return float(card["discharge_min_s"])
+    ohm = card["time_constant_s"] / 2.0 * card["end_resistance_pu"]  # of 1 J at 1 V: 2 F
+    matched = card["window_min_pu"] / (4 * ohm)
+    return 1.0 / (card["usable_power_pu"] * matched * card["fixed_efficiency_discharge"])
 
 
 def prices(hall: Hall) -> tuple[float, float]:
@@ -634,6 +717,8 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
                 partial(loss_of, card=hall.deck["storage"][name], p=p, e=e),
             )
             if loss is not None:
+                card = hall.deck["storage"][name]
+                loss += card["no_load_pu"] * p + card["leakage_pu_per_h"] * e  # drawn at rest
                 found.append((cost, loss, (name, p, e), schedule))
                 least = min(least, cost + price_of_loss * loss)
     return sorted(found, key=lambda item: item[0] + price_of_loss * item[1])

@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import codesign
-from codesign import evaluation, window, workload
+from codesign import catalogue, evaluation, window, workload
 from codesign.checking import check, ocp, runs
 from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
@@ -211,7 +211,8 @@ def test_limits_hold_at_the_interval_s_end() -> None:
     problem, stack, at = Problem(begin().stack, 1, 0.5), begin().stack, begin()
     soc, charge = stack.states.index("storage_mwh"), stack.controls.index("charge_mw")
     full = at.x.copy()
-    full[soc] = at.p[stack.sizes.index("storage_energy_mwh")]
+    full[soc] = catalogue.build(site(), "storage", "supercap-row").high_pu  # at end of life
+    full[soc] *= at.p[stack.sizes.index("storage_energy_mwh")]
     u = at.u.copy()
     u[charge] = 0.02
     full[soc] -= 0.5 * float(stack.rate(full, u, at.d, at.p)[soc])

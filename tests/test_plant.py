@@ -127,7 +127,10 @@ def test_power_balance() -> None:
     out = PLANT.outputs(x, u, d, P)
     mva = out["transformer_load_pu"] * P["transformer_count"] * PLANT.transformer.rating_mva
     loss_mw = PLANT.transformer.loss_kw(mva, P["transformer_count"]) / 1000
-    assert out["poi_mw"] == pytest.approx(out["it_mw"] + out["mechanical_kw"] / 1000 + loss_mw, rel=1e-12)
+    rest_mw = PLANT.storage.standby_mw(P["storage_power_mw"], P["storage_energy_mwh"])
+    assert rest_mw > 0.0
+    parts_mw = out["it_mw"] + out["mechanical_kw"] / 1000 + rest_mw + loss_mw
+    assert out["poi_mw"] == pytest.approx(parts_mw, rel=1e-12)
     assert out["poi_filtered_mw"] == 0.0
     assert out["heat_in_kw"] == pytest.approx(out["heat_out_kw"], rel=1e-12)
 

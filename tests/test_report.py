@@ -256,7 +256,7 @@ def test_worst_margins_are_marked_where_the_design_says(design: Design, elements
     upper = {
         "junction": rack.junction_max_c, "tcs_supply": rack.supply_max_c, "tcs_return": rack.return_max_c,
         "cold_aisle": rack.air_max_c, "fws_flow": sizes["fws_pump"].value,
-        "storage_energy_high": store.soc_max_pu * sizes["storage_energy"].value,
+        "storage_energy_high": store.high_pu * sizes["storage_energy"].value,
         "storage_discharge": sizes["storage_power"].value,
         "interconnection": site.poi.interconnection_limit_mw, "poi_window": window.limit_mw(site),
     }  # fmt: skip
@@ -267,7 +267,7 @@ def test_worst_margins_are_marked_where_the_design_says(design: Design, elements
             assert (round(row.time_s, 9), round(limit - row.margin, 9)) in found, (run.id, name)
         low = rows["storage_energy_low"]
         assert (
-            round(low.time_s, 9), round(store.soc_min_pu * sizes["storage_energy"].value + low.margin, 9)
+            round(low.time_s, 9), round(store.low_pu * sizes["storage_energy"].value + low.margin, 9)
         ) in found  # fmt: skip
 
 

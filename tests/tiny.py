@@ -57,7 +57,7 @@ def opposed(**poi: object) -> codesign.Site:
     changes = {
         "jobs": {"pair": job}, "clock.cycle_s": 20.0, "poi.allocated_share": 0.02,
         "equipment.storage.power_mw": [0.1, 0.22, 0.3],
-        "equipment.storage.energy_mwh": [0.0003, 0.0008, 0.0022, 0.004],
+        "equipment.storage.energy_mwh": [0.0003, 0.0008, 0.0014, 0.0022, 0.004],
         **{f"poi.{key}": value for key, value in poi.items()},
     }  # fmt: skip
     return random_site(0).with_(changes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,10 @@ def plant_of(hall: Hall) -> Plant:
         Group(name=f"idle_{pod}", racks=racks, rack=catalogue.build(site, "rack", site.pods[pod].rack))
         for pod, (racks, _) in hall.idle.items()
     )
-    storage = hall.storage or catalogue.build(site, "storage", site.equipment.storage.cards[0])
+    storage = hall.storage
+    if storage is None:  # none bought: a size of zero has no voltage
+        stand_in = catalogue.build(site, "storage", site.equipment.storage.cards[0])
+        storage = replace(stand_in, time_constant_s=0.0)
     return Plant(
         groups=groups, cdu=hall.cdu, fws_pump=hall.fws_pump, dry_cooler=hall.dry_cooler,
         chiller=hall.chiller, buffer=hall.buffer, fan_wall=hall.fan_wall, air_chiller=hall.air_chiller,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from codesign import catalogue, window, workload
+from codesign.auditing.bank import Bank
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import Wave, power_mw
@@ -21,6 +22,7 @@ from codesign.site import Site
 S_PER_H = 3600.0
 S_PER_YEAR = 8760.0 * S_PER_H
 POWER_MW, ENERGY_MWH = 1e-7, 1e-9  # tolerances of a linear programme's answer
+RELATIVE = 1e-7  # of the nameplate energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +96,39 @@ def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
             hall.plan.dispatch[name] if name in hall.plan.dispatch else np.zeros(len(parts[0].power_mw))
             for name in names
         ]
-        power = energy = 0.0
-        for share in shares:
-            stored = _stored_mwh(hall, share)
-            power, energy = power + float(np.max(np.abs(share))), energy + float(np.ptp(stored))
-            ledger.most("storage_dispatch", f"{place}, a period", abs(stored[-1]), 0.0, "MWh", ENERGY_MWH)
-        card, size = hall.storage, hall.value["storage_energy"]
-        usable = 0.0 if card is None else (card.soc_max_pu - card.soc_min_pu) * size
+        power = float(sum(np.max(np.abs(share)) for share in shares))
         ledger.most("storage_power", place, power, hall.value["storage_power"], "MW", POWER_MW)
-        ledger.most("storage_energy", place, energy, usable, "MWh", ENERGY_MWH)
+        _stored(ledger, hall, shares, place)
         nets = [part.power_mw + share for part, share in zip(parts, shares, strict=True)]
         ledger.most("poi_window_one_away", place, _widest(hall.site, parts, nets), limit, "MW", 1e-6)
 
 
-def _stored_mwh(hall: Hall, share: Wave) -> Wave:
-    """Return what a share (charge less discharge) has stored after each step of a period."""
-    card = hall.storage
+def _stored(ledger: Ledger, hall: Hall, shares: list[Wave], place: str) -> None:
+    """Shares of the storage (charge less discharge) end where they began, within its window.
+
+    With a series resistance: all together as they stand, and what each swings at constant efficiencies.
+    """
+    card, size, step = hall.storage, hall.value["storage_energy"], hall.site.clock.step_s
     if card is None:
-        return np.zeros(len(share))
-    rate = (
-        card.efficiency_charge * np.maximum(share, 0.0) - np.maximum(-share, 0.0) / card.efficiency_discharge
-    )
-    return np.concatenate([[0.0], np.cumsum(rate) * hall.site.clock.step_s / S_PER_H])
+        return
+    usable, swings = (card.window_max_pu - card.window_min_pu) * card.end_energy_pu * size, 0.0
+    for share in shares:
+        rate = card.efficiency_charge * np.maximum(share, 0.0)
+        rate = rate - np.maximum(-share, 0.0) / card.efficiency_discharge
+        stored = np.concatenate([[0.0], np.cumsum(rate) * step / S_PER_H])
+        if card.time_constant_s:
+            stored = stored - np.linspace(0.0, stored[-1], len(stored))
+        ledger.most("storage_dispatch", f"{place}, a period", abs(stored[-1]), 0.0, "MWh", ENERGY_MWH)
+        swings += float(np.ptp(stored))
+    if len(shares) > 1 or not card.time_constant_s:
+        ledger.most("storage_energy", place, swings, usable, "MWh", ENERGY_MWH)
+    if card.time_constant_s:
+        bank = Bank(card, size)
+        course = bank.periodic_mwh(np.sum(shares, axis=0).tolist(), step)
+        within = max(ENERGY_MWH, RELATIVE * size)
+        ledger.most("storage_dispatch", f"{place}, a period", abs(course[-1] - course[0]), 0.0, "MWh", within)
+        ledger.least("storage_energy", place, min(course), bank.low_mwh, "MWh", within)
+        ledger.most("storage_energy", place, max(course), bank.high_mwh, "MWh", within)
 
 
 def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> float:
@@ -183,20 +196,26 @@ def _dispatched(ledger: Ledger, hall: Hall) -> bool:
         ledger.most("storage_power", "storage", max(*charge, *discharge), 0.0, "MW", POWER_MW)
         return True
     card = hall.storage
+    bank, within = Bank(card, energy), max(ENERGY_MWH, RELATIVE * energy)
     ledger.least("storage_power", "storage", min(*charge, *discharge), 0.0, "MW", POWER_MW)
-    ledger.most("storage_power", "storage", max(*charge, *discharge), power, "MW", POWER_MW)
-    ledger.least("storage_energy", "storage", min(soc), card.soc_min_pu * energy, "MWh", ENERGY_MWH)
-    ledger.most("storage_energy", "storage", max(soc), card.soc_max_pu * energy, "MWh", ENERGY_MWH)
+    ledger.most("storage_charge", "storage", max(charge), power, "MW", POWER_MW)
+    ledger.most("storage_discharge", "storage", max(discharge), power, "MW", POWER_MW)
+    ledger.least("storage_energy_low", "storage", min(soc), bank.low_mwh, "MWh", within)
+    ledger.most("storage_energy_high", "storage", max(soc), bank.high_mwh, "MWh", within)
     for k in range(steps):
-        gained = (
-            (card.efficiency_charge * charge[k] - discharge[k] / card.efficiency_discharge) * step / S_PER_H
-        )
+        place = f"{k * step:g} s"
+        if bank.lossy:
+            gained = bank.after_mwh(soc[k], charge[k] - discharge[k], step) - soc[k]
+            ledger.most("storage_voltage", place, discharge[k], bank.most_mw(soc[k]), "MW", POWER_MW)
+        else:
+            given = discharge[k] / card.fixed_efficiency_discharge
+            gained = (card.fixed_efficiency_charge * charge[k] - given) * step / S_PER_H
         missing = abs(soc[(k + 1) % steps] - soc[k] - gained)
-        ledger.most("storage_balance", f"{k * step:g} s", missing, 0.0, "MWh", ENERGY_MWH)
+        ledger.most("storage_balance", place, missing, 0.0, "MWh", within)
     a_year = sum(discharge) * step / S_PER_H * S_PER_YEAR / site.clock.macro_s
-    most = float(card.throughput_max_mwh_per_year(energy))
+    worn = a_year * card.calendar_life_years / card.cycle_life_efc
     ledger.least("storage_rate", "storage", energy, float(card.energy_min_mwh(power)), "MWh", ENERGY_MWH)
-    ledger.most("storage_life", "storage", a_year, most, "MWh/year", 1e-6 * most + 1e-6)
+    ledger.most("storage_life", "storage", worn, energy, "MWh", 1e-6 * energy + ENERGY_MWH)
     return True
 
 
@@ -204,7 +223,12 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
     """Judge interconnection at every instant, contract on the metering window's means, hour by hour."""
     site, hours = hall.site, hall.plan.hours
     charge, discharge = hall.plan.dispatch["charge_mw"], hall.plan.dispatch["discharge_mw"]
-    loss = sum((charge - discharge).tolist()) / len(charge)
+    card = hall.storage
+    at_rest = 0.0
+    if card is not None:
+        at_rest = card.no_load_pu * hall.value["storage_power"]
+        at_rest += card.leakage_pu_per_h * hall.value["storage_energy"]
+    loss = sum((charge - discharge).tolist()) / len(charge) + at_rest
     contract = hall.value["contract"]
     for h in range(hours.rows):
         place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
@@ -215,7 +239,7 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
             + float(hours["mechanical_mw"][h])
             + float(hours["transformer_loss_mw"][h])
         )
-        peak = highest_mw + other
+        peak = highest_mw + at_rest + other
         ledger.same("poi_peak_mw", place, float(hours["poi_peak_mw"][h]), peak, "MW", 1e-6)
         ledger.most("interconnection", place, peak, site.poi.interconnection_limit_mw, "MW", 1e-6)
         ledger.most("contract", place, float(hours["poi_mw"][h]), contract, "MW", 1e-6)

@@ -6,7 +6,7 @@ and whatever moves afterwards was moved by the scenario.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -134,7 +134,10 @@ def plant(site: Site, plan: Plan) -> Plant:
 
 
 def _storage(site: Site, plan: Plan) -> Storage:
-    """Return the storage; where none is bought, the first on offer stands in, with size zero."""
-    return catalogue.build(
-        site, "storage", plan.sizes["storage_power"].card or site.equipment.storage.cards[0]
-    )
+    """Return the storage; where none is bought, the first on offer stands in, with size zero.
+
+    Without a size there is no voltage: the stand-in has no series resistance.
+    """
+    bought = plan.sizes["storage_power"].card
+    card: Storage = catalogue.build(site, "storage", bought or site.equipment.storage.cards[0])
+    return card if bought else replace(card, time_constant_s=0.0)

@@ -20,7 +20,7 @@ from codesign import apart, cycle, modes, steady, stopping
 from codesign import site as sites
 from codesign.design import Outcome, Plan, Schedule, Setting
 from codesign.errors import Fault, InputError, SolverError, StoppedError
-from codesign.planning import bound, electrical, explain, footprint, joint, mixing, split
+from codesign.planning import bound, electrical, explain, footprint, joint, mixing, split, storage
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -182,6 +182,9 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
             continue
         model_usd = answer.objective / OBJECTIVE
         better = found.keep(run, exact, sizes, schedule, model_usd)
+        if storage.learned(run.site, points.real, sizes, schedule) and answer.status is Status.OPTIMAL:
+            start = answer.by_name
+            continue
         miss_usd = exact.cost_usd_per_year - model_usd
         if answer.status is not Status.OPTIMAL or miss_usd <= SHARPENED * abs(model_usd):
             break
@@ -195,8 +198,12 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
 
 
 def _for_given(site: Site) -> bool:
-    """Whether storage is sized for a schedule that is given: jitter, jobs without a lock, or one away."""
-    return site.poi.one_job_absent or any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
+    """Whether storage is sized for a schedule that is given.
+
+    Jitter, jobs without a lock, one away, or a storage whose loss follows its power.
+    """
+    shifting = any(not job.locked or job.jitter_s > 0.0 for job in site.jobs.values())
+    return site.poi.one_job_absent or shifting or storage.lawful(site, site.equipment.storage.cards)
 
 
 def _none(site: Site, found: Found, fixed: dict[str, Any], faults: list[Any], solved: list[Setting],

@@ -25,6 +25,8 @@ class Points:
 
     loads: dict[Any, list[float]] = field(default_factory=dict)
     """Loads by (transformers, hour)."""
+    real: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Efficiencies of a storage's real course by card, where its loss follows its power."""
 
 
 @dataclass(slots=True)
@@ -50,10 +52,10 @@ def build(
     """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep."""
     rows = _named(site, setting)
     offsets = schedule.plan(rows, site, given)
-    fast = storage.plan(rows, site, offsets, fixed, given)
+    fast = storage.plan(rows, site, offsets, fixed, given, points.real)
     if given is not None and site.poi.one_job_absent:
         for _, rest in given.one_away():
-            storage.also(rows, site, rest, fast)
+            storage.also(rows, site, rest, fast, points.real)
     return _assembled(site, setting, fixed, rows, points, fast, offsets, given)
 
 

@@ -202,15 +202,32 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
 
 
 def _stored(run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found) -> Need | None:
-    """Return the storage that keeps the window rule on all courses and takes in the stop of a job."""
+    """Return the storage that keeps the window rule on all courses and takes in the stop of a job.
+
+    Found again at the efficiencies of its real course where its loss follows its power.
+    """
+    real: dict[str, tuple[float, float]] = {}
+    for _ in range(MOST_ROUNDS):
+        need = _programmed(run, schedule, kept, found, real)
+        if need is None or need.card is None:
+            break
+        best = evaluation.dispatch(run.site, schedule, need.card, need.power_mw, need.energy_mwh)
+        if not storage.learn(run.site, real, need.card, best.efficiency):
+            break
+    return need
+
+
+def _programmed(
+    run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found, real: storage.Efficiencies
+) -> Need | None:
     site, rows, fixed = run.site, Rows(f"{run.site.name}, storage"), dict(run.fixed)
     ranges = all(isinstance(amounts_of(site, name), tuple) for name in ("storage_power", "storage_energy"))
     one = ranges and len(site.equipment.storage.cards) == 1
     if one:  # from nothing upwards: the card is no choice
         fixed.setdefault("storage_power.card", site.equipment.storage.cards[0])
-    fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), fixed, schedule)
+    fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), fixed, schedule, real)
     for rest in kept:
-        storage.also(rows, site, rest, fast)
+        storage.also(rows, site, rest, fast, real)
     rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()

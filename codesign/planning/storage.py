@@ -3,18 +3,24 @@
 With steady locked jobs the shared dispatch is exact. Under jitter or with unlocked jobs the same rows hold
 for the mean course of a causal controller (`outer`), and a plan needs the restriction by streams as well
 (`inner`), for a schedule already chosen.
+
+A storage whose loss follows its power (`codesign.components.storage`) has no exact linear row: its outer
+values (the converter's efficiency, the whole window) make the rows of the bound, its inner values those of a
+plan.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, smoothing, streams, window
-from codesign.design import Schedule
+from codesign import catalogue, evaluation, realising, smoothing, streams, window
+from codesign.components.storage import Storage
+from codesign.design import Schedule, Sizes
 from codesign.planning.menus import amount_menu
 from codesign.planning.rows import Rows
 from codesign.planning.schedule import Offsets
@@ -22,6 +28,9 @@ from codesign.site import Site
 from codesign.sizing import amounts
 from codesign.timing import spent
 
+LEARNED_PU = 1e-3
+"""Efficiencies that differ by less are the same."""
+Efficiencies = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class FastStorage:
@@ -36,35 +45,82 @@ class FastStorage:
 
 @spent("build")
 def plan(
-    rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None
-) -> FastStorage:
-    """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams."""
+    rows: Rows, site: Site, offsets: Offsets, fixed: dict[str, Any], given: Schedule | None,
+    real: Efficiencies | None = None,
+) -> FastStorage:  # fmt: skip
+    """Add sizes and dispatch; a given schedule with jobs that shift adds the rows by streams.
+
+    `real` holds the efficiencies, charge and discharge, that a storage had in its real course, by card: inner
+    rows take them in the place of the card's inner values.
+    """
     menu, power, energy = _sizes(rows, site, fixed)
     cards = list(power)
     parts = streams.of(site, given) if given is not None else None
     steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
-    add = rows.exact if steady_jobs else rows.outer
-    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage")
+    linear = not lawful(site, cards)
+    if linear:
+        add = rows.exact if steady_jobs else rows.outer
+    else:
+        add = rows.inner if steady_jobs and parts is not None else rows.outer
+    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage", real=real)
     _window(rows, site, _filtered(rows, site, net, add, "poi_filter"), add)
     peak = rows.amount("job_peak_mw", None)
     for p in net:
         add("job_peak", peak >= p)
     if parts is not None and not steady_jobs:
-        loss = _by_streams(rows, site, parts, cards, power, energy, peak)
-    return FastStorage(menu.picks, power, energy, loss, peak)
+        loss = _by_streams(rows, site, parts, cards, power, energy, peak, real)
+    rest = _standby(rows, site, power, energy)
+    return FastStorage(menu.picks, power, energy, loss + rest, peak + rest)
+
+
+def lawful(site: Site, cards: Iterable[str | None]) -> bool:
+    """Whether the loss of a storage among these follows its power."""
+    return any(catalogue.build(site, "storage", card).time_constant_s > 0.0 for card in cards if card)
+
+
+def learn(
+    site: Site, real: dict[str, tuple[float, float]], card: str, now: tuple[float, float] | None
+) -> bool:
+    """Keep the efficiencies of a storage's real course; return whether they differ from those known."""
+    part = catalogue.build(site, "storage", card)
+    known = real.get(card, (part.efficiency_charge, part.efficiency_discharge))
+    if now is None or max(abs(a - b) for a, b in zip(known, now, strict=True)) <= LEARNED_PU:
+        return False
+    real[card] = now
+    return True
+
+
+def learned(site: Site, real: dict[str, tuple[float, float]], sizes: Sizes, schedule: Schedule) -> bool:
+    """Keep the efficiencies that a plan's storage had in its real course; return whether they are news."""
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    if power.card is None:
+        return False
+    now = evaluation.dispatch(site, schedule, power.card, power.value, energy.value).efficiency
+    return learn(site, real, power.card, now)
+
+
+def _standby(rows: Rows, site: Site, power: dict[Any, Any], energy: dict[Any, Any]) -> Any:
+    """Power that the storages draw whatever they do [MW]."""
+    rest = rows.amount("storage_standby_mw")
+    drawn = [catalogue.build(site, "storage", card).standby_mw(power[card], energy[card]) for card in power]
+    rows.exact("storage_standby", rest == sum(drawn))
+    return rest
 
 
 @spent("build")
-def also(rows: Rows, site: Site, schedule: Schedule, fast: FastStorage) -> None:
+def also(
+    rows: Rows, site: Site, schedule: Schedule, fast: FastStorage, real: Efficiencies | None = None
+) -> None:
     """Add a further course on which the same storage must keep the window rule, dispatched for it."""
     parts = streams.of(site, schedule)
     cards = [card for card in fast.power_mw if card is not None]
     if any(part.shift_steps != 0 for part in parts):
         peak = rows.amount("also_peak_mw", None)
-        _by_streams(rows, site, parts, cards, fast.power_mw, fast.energy_mwh, peak)
+        _by_streams(rows, site, parts, cards, fast.power_mw, fast.energy_mwh, peak, real)
         return
     load = [float(p) for p in parts[0].power_mw]
-    net, _ = _dispatch(rows, site, load, cards, fast.power_mw, fast.energy_mwh, rows.inner, "also")
+    net, _ = _dispatch(rows, site, load, cards, fast.power_mw, fast.energy_mwh, rows.inner, "also",
+                       real=real)  # fmt: skip
     _window(rows, site, _filtered(rows, site, net, rows.inner, "also_filter"), rows.inner, "also_window")
 
 
@@ -76,7 +132,8 @@ def without_dispatch(
     A relaxation of every schedule at no loss and the jobs' mean power: all turns of a schedule average to it.
     """
     menu, power, energy = _sizes(rows, site, fixed)
-    return FastStorage(menu.picks, power, energy, loss_mw, peak_mw)
+    rest = _standby(rows, site, power, energy)
+    return FastStorage(menu.picks, power, energy, loss_mw + rest, peak_mw + rest)
 
 
 def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any, Any], dict[Any, Any]]:
@@ -116,12 +173,14 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
 
 def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any],
               energy: dict[Any, Any], add: Any, name: str, calm: Any = None,
-              at_rest: dict[str, dict[Any, Any]] | None = None) -> tuple[list[Any], Any]:  # fmt: skip
+              at_rest: dict[str, dict[Any, Any]] | None = None,
+              real: Efficiencies | None = None) -> tuple[list[Any], Any]:  # fmt: skip
     """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, mean loss.
 
-    At calm steps within the power and energy of `at_rest`.
+    At calm steps within the power and energy of `at_rest`. Rows that make a plan take a storage's inner
+    values, rows of a bound its outer ones.
     """
-    steps, step_s = len(load), site.clock.step_s
+    steps, step_s, inner = len(load), site.clock.step_s, add == rows.inner
     net, loss = list(load), 0.0
     for card in cards:
         part = catalogue.build(site, "storage", card)
@@ -129,27 +188,39 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
             [rows.amount(f"{name}_{what}") for _ in range(steps)]
             for what in ("charge_mw", "discharge_mw", "soc_mj")
         )
-        usable = part.soc_max_pu - part.soc_min_pu
+        usable = part.soc_max_pu - part.soc_min_pu if inner else part.high_pu - part.low_pu
+        taken, given = _efficiencies(part, inner, (real or {}).get(card))
+        own = inner and part.time_constant_s > 0.0
+        rating = (1.0 - realising.TRIM_PU if own else 1.0) * power[card]
         for k in range(steps):
             if calm is not None and calm[k] and at_rest is not None:
                 add(f"{name}_calm", charge[k] <= at_rest["power"][card])
                 add(f"{name}_calm", discharge[k] <= at_rest["power"][card])
                 add(f"{name}_calm", stored[k] <= smoothing.S_PER_H * usable * at_rest["energy"][card])
-            add(f"{name}_power", charge[k] <= power[card])
-            add(f"{name}_power", discharge[k] <= power[card])
+            add(f"{name}_power", charge[k] <= rating)
+            add(f"{name}_power", discharge[k] <= rating)
             add(f"{name}_energy", stored[k] <= smoothing.S_PER_H * usable * energy[card])
-            flow = step_s * (part.efficiency_charge * charge[k] - discharge[k] / part.efficiency_discharge)
+            flow = step_s * (taken * charge[k] - discharge[k] / given)
             add(f"{name}_balance", stored[(k + 1) % steps] - stored[k] == flow)
             behind = rows.amount(f"{name}_net_mw", None)
             add(f"{name}_net", behind == net[k] + charge[k] - discharge[k])
             net[k] = behind
         periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / (steps * step_s)
-        allowed_mj = part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
+        kept = 1.0 - (smoothing.LIFE_ROOM if own else 0.0)
+        allowed_mj = kept * part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
         add(f"{name}_life", step_s * sum(discharge) <= allowed_mj)
         lost = rows.amount(f"{name}_loss_mw", None)
         add(f"{name}_loss", steps * lost == sum(charge) - sum(discharge))
         loss = loss + lost
     return net, loss
+
+
+def _efficiencies(part: Storage, inner: bool, real: tuple[float, float] | None) -> tuple[float, float]:
+    if inner and part.time_constant_s > 0.0 and real is not None:
+        return real
+    if inner:
+        return part.efficiency_charge, part.efficiency_discharge
+    return part.outer_efficiency_charge, part.outer_efficiency_discharge
 
 
 def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[Any]:
@@ -173,7 +244,8 @@ def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_win
 
 
 def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards: list[str],
-                power: dict[Any, Any], energy: dict[Any, Any], peak: Any) -> Any:  # fmt: skip
+                power: dict[Any, Any], energy: dict[Any, Any], peak: Any,
+                real: Efficiencies | None = None) -> Any:  # fmt: skip
     """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
     owning = [i for i, part in enumerate(parts) if part.own]
     cases = streams.met(site, parts)
@@ -200,8 +272,9 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards
         calm = {what: {card: shares[f"calm_{what}", card, i] for card in cards} for what in own}
         load = [float(p) for p in part.power_mw]
         net, lost = _dispatch(
-            rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}", part.calm, calm
-        )
+            rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}", part.calm, calm,
+            real,
+        )  # fmt: skip
         loss = loss + part.count * lost
         y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
         for k, high in enumerate(_envelope(rows, net, part, len(level))):
