@@ -427,6 +427,7 @@ class YearClaim:
     short: str  # the limit short by the most energy, and its place; empty where none is
     worst_day: str  # with the most unserved; empty where nothing is
     added: tuple[str, ...] = ()  # days that were added at weight 0 since an earlier plan was short on them
+    demand_usd_per_year: float | None = None  # on the peak of each calendar month; part of the cost
 
     @property
     def unserved_usd_per_year(self) -> float:
