@@ -134,7 +134,7 @@ class Sizes(Mapping[str, Size]):
                     yes   yes    total at rating                kw
     buffer          yes   -      volume in the FWS supply       m3
     storage_power   yes   -      power at the terminals         mw
-    storage_energy  yes   -      usable energy                  mwh
+    storage_energy  yes   -      nameplate energy, new          mwh
     contract        -     -      contracted power               mw
     """
 
