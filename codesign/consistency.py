@@ -114,15 +114,6 @@ def _window(site: Any, _: Tables) -> Found:
         yield _fault("clock.step_s", site.clock.step_s, expected)
 
 
-def _metering(site: Any, _: Tables) -> Found:
-    window_s = site.energy.metering_window_min * 60.0
-    if not _multiple(window_s, site.clock.macro_s):
-        expected = (
-            f"a multiple of clock.macro_s = {site.clock.macro_s:g} s, {site.clock.macro_s / 60:g} [min]"
-        )
-        yield _fault("energy.metering_window_min", site.energy.metering_window_min, expected)
-
-
 def _jobs_on_clock(site: Any, tables: Tables) -> Found:
     clock = site.clock
     for name, job in site.jobs.items():
@@ -431,7 +422,6 @@ def _storage(site: Any, _: Tables) -> Found:
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock",), _clock),
     (("clock", "poi"), _window),
-    (("clock", "energy"), _metering),
     (("clock", "jobs"), _jobs_on_clock),
     (("whole_pods",), _one_rack),
     (("whole_pods", "whole_jobs"), _racks),

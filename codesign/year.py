@@ -189,7 +189,8 @@ def evaluate_year(
 def _by_month(site: Site, exact: evaluation.Evaluation) -> Iterator[CostItem]:
     """Yield the cost items, the demand charge on the peak of each calendar month."""
     peak_mw: dict[str, float] = {}
-    for date, mw in zip(exact.hours["date"].tolist(), exact.hours["poi_mw"].tolist(), strict=True):
+    metered_mw = (exact.hours["poi_mw"] + exact.metering_mw).tolist()
+    for date, mw in zip(exact.hours["date"].tolist(), metered_mw, strict=True):
         peak_mw[date[5:7]] = max(mw, peak_mw.get(date[5:7], 0.0))
     usd = site.energy.demand_charge_usd_per_mw_month * math.fsum(peak_mw.values())
     for item in exact.cost_items:
@@ -330,7 +331,7 @@ def _spare_mw(
     broken = {(margin.limit, _state(margin)) for margin in exact.broken}
     sizes, hours, point = plan.sizes, exact.hours, _point(year, setting, plan)
     spares = [
-        ("contract", "poi", sizes["contract"].value - hours["poi_mw"]),
+        ("contract", "poi", sizes["contract"].value - hours["poi_mw"] - exact.metering_mw),
         ("interconnection", "poi", year.poi.interconnection_limit_mw - hours["poi_peak_mw"]),
     ]
     if np.isfinite(point.flow_kg_per_s):

@@ -519,7 +519,7 @@ def test_a_series_in_fahrenheit(toy: Site, copy: Path) -> None:
         ({"clock.macro_s": 105.0}, "clock.macro_s"),
         ({"clock.step_s": 0.001, "clock.macro_s": 1100.0}, "clock.macro_s"),
         ({"clock.hour_step_h": 5}, "clock.hour_step_h"),
-        ({"energy.metering_window_min": 16.0}, "energy.metering_window_min"),
+        ({"energy.metering_window_min": 61.0}, "energy.metering_window_min"),
         ({"jobs.pretrain.period_s": 3.0}, "jobs.pretrain.period_s"),
         ({"jobs.tune.period_s": 2.5}, "jobs.tune.period_s"),
         ({"jobs.pretrain.events.0.interval_s": 60.0}, "jobs.pretrain.events.0.interval_s"),

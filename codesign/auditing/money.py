@@ -10,15 +10,18 @@ from codesign.site import Site
 CENT = 0.01
 
 
-def judge(ledger: Ledger, site: Site, design: Design) -> None:
-    """Re-add every item of the annual cost, the investment, and the arithmetic of the claim."""
+def judge(ledger: Ledger, site: Site, design: Design, metering_mw: float = 0.0) -> None:
+    """Re-add every item of the annual cost, the investment, and the arithmetic of the claim.
+
+    The meter reads `metering_mw` above an hour's mean.
+    """
     plan, claim = design.plan, design.certificate
     found, capex = _capital(site, plan)
     poi, weight, price = (plan.hours[name] for name in ("poi_mw", "weight_h_per_year", "price_usd_per_mwh"))
     found["energy"] = sum(
         float(w) * float(usd) * float(mw) for w, usd, mw in zip(weight, price, poi, strict=True)
     )
-    found["demand"] = 12 * site.energy.demand_charge_usd_per_mw_month * float(max(poi))
+    found["demand"] = 12 * site.energy.demand_charge_usd_per_mw_month * (float(max(poi)) + metering_mw)
     found["contract"] = site.energy.contract_charge_usd_per_mw_year * plan.sizes["contract"].value
     if lost := _lost_work(site):
         found["lost_work"] = lost

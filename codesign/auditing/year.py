@@ -14,6 +14,7 @@ import numpy as np
 from codesign import climate, days
 from codesign.auditing.hall import Hall, Loops, outages
 from codesign.auditing.ledger import Ledger
+from codesign.auditing.waves import metering_excess_mw
 from codesign.climate import Array
 from codesign.design import Design, YearClaim
 
@@ -42,7 +43,8 @@ def judge(ledger: Ledger, hall: Hall, design: Design) -> None:
     each, at = np.unique(hours.dry_bulb_c, return_inverse=True)
     load_mw, poi_mw = _power(hall, loops, each)
     paid = hours.weight_h_per_year * hours.price_usd_per_mwh * poi_mw[at]
-    _cost(ledger, hall, claim, float(paid.sum()), _billed_mw(hours.date.tolist(), poi_mw[at].tolist()))
+    metered = (poi_mw[at] + metering_excess_mw(hall)).tolist()
+    _cost(ledger, hall, claim, float(paid.sum()), _billed_mw(hours.date.tolist(), metered))
     heat, power, limits = _short(hall, loops, each, load_mw, poi_mw)
     first = np.flatnonzero(np.diff(hours.span, prepend=-1))  # of each span, which weighs for it
 
@@ -191,7 +193,7 @@ def _short(
     each = np.array([hall.air_machine_kw(float(c)) for c in dry_bulb_c])
     for out, place in outages(spec.air_chiller.redundancy, "air chiller"):
         air[f"air_chiller_capacity @ {place}"] = (coil - (count["air_chiller"] - out) * each) / 1e3
-    power["contract @ poi"] = poi_mw - hall.value["contract"]
+    power["contract @ poi"] = poi_mw + metering_excess_mw(hall) - hall.value["contract"]
     beyond = float(hours["poi_peak_mw"][0] - hours["poi_mw"][0])  # peak of jobs and storage over their mean
     power["interconnection @ poi"] = poi_mw + beyond - site.poi.interconnection_limit_mw
     rest = ", one out" if site.equipment.transformer.redundancy == "n+1" else ""
