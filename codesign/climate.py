@@ -89,6 +89,12 @@ def day_begin_s(site: Site, date: str) -> int:
     return utc_s(f"{date}T00:00", site.climate.utc_offset_h)
 
 
+def clock(hour_of_day: float) -> str:
+    """Return an hour of the day as hours and minutes."""
+    minutes = round(60 * float(hour_of_day))
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
 def weather_of(site: Site) -> Readings:
     """Return the dry bulbs [degC] of the weather series."""
     rows = site.series.weather

@@ -65,3 +65,8 @@ def test_air_density(toy: Site) -> None:
     """ICAO standard atmosphere: 142 m gives 0.9833 of the pressure at sea level; 0 m gives 1."""
     assert climate.air_density_pu(toy) == pytest.approx(0.98328, abs=1e-5)
     assert climate.air_density_pu(toy.with_({"climate.altitude_m": 0})) == 1.0
+
+
+def test_an_hour_of_the_day_is_told_with_its_minutes() -> None:
+    told = [climate.clock(hour) for hour in (0.0, 14.25, 23.75, 9 + 5 / 60)]
+    assert told == ["00:00", "14:15", "23:45", "09:05"]

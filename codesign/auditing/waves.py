@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from codesign import catalogue, window, workload
+from codesign import catalogue, climate, window, workload
 from codesign.auditing.bank import Bank
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -256,7 +256,7 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
     loss = sum((charge - discharge).tolist()) / len(charge) + at_rest
     contract, excess = hall.value["contract"], metering_excess_mw(hall)
     for h in range(hours.rows):
-        place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
+        place = f"{hours['date'][h]} {climate.clock(hours['hour_of_day'][h])}"
         ledger.same("storage_loss_mw", place, float(hours["storage_loss_mw"][h]), loss, "MW", POWER_MW)
         other = (
             hall.racks.leakage_mw
