@@ -153,6 +153,9 @@ def audit(
         typer.Option("--site", help="Judge against this site, not the one stored with the design."),
     ] = None,
     changes: SetOfDesign = None,
+    bound: Annotated[
+        bool, typer.Option("--bound", help="Prove the bound again: the relaxation is solved anew.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Judge a design again from its site alone, without the code that made it."""
@@ -162,9 +165,9 @@ def audit(
 
     against = None if site is None else sites.load(site)
     if changes:
-        verdict = auditing.audit(Design.load(folder).with_(_assignments(changes)), against)
+        verdict = auditing.audit(Design.load(folder).with_(_assignments(changes)), against, bound=bound)
     else:
-        verdict = auditing.audit(folder, against)
+        verdict = auditing.audit(folder, against, bound=bound)
     _print(verdict, as_json)
     return DONE if verdict.holds else DOES_NOT_HOLD
 

@@ -1,10 +1,13 @@
 """The independent verdict: a design judged again from its site, by other code than the one that made it.
 
+    stated   static margins, every row both ways
+    why      what set the sizes of the heat path
     paper    digests, sizes against the site's lists, the schedule, which scenarios there are
     hall     static limits of the heat path and the transformers, hour by hour, in plain loops
     levels   waveforms from the schedule
     waves    storage dispatch, window rule, interconnection, contract
-    money    cost from cards and hours, bound, gaps
+    money    cost from cards and hours, with the grade of each price
+    gain     fixed part, bound, gaps
     year     cost and unserved energy on every day of the series, operated anew
     motion   every recorded interval integrated again, starts, disturbances, margins, heat balance
 
@@ -17,18 +20,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from codesign import folder, modes
-from codesign.auditing import hall, money, motion, paper, waste, waves, year
+from codesign import folder, modes, proving
+from codesign.auditing import gain, hall, money, motion, paper, stated, waste, waves, why, year
 from codesign.auditing.ledger import Ledger
 from codesign.design import Audit, Design
 from codesign.site import Site
 
 
-def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
+def audit(design: Design | str | Path, site: Site | None = None, *, bound: bool = False) -> Audit:
     """Judge a design, or a design folder, from the site alone and return every breach.
 
     `site` takes the place of the one stored with the design. A folder whose design cannot be read (nothing
-    there, NaN, missing rows) raises InputError with every fault.
+    there, NaN, missing rows) raises InputError with every fault. With `bound` the relaxation is solved anew,
+    in a process of its own, and a bound above the one proven there is refused; without it, the bound is taken
+    as stated.
     """
     started = time.perf_counter()
     if not isinstance(design, Design):
@@ -36,6 +41,8 @@ def audit(design: Design | str | Path, site: Site | None = None) -> Audit:
     ledger = Ledger()
     site = design.site if site is None else site
     _judge(ledger, design, site)
+    if bound:
+        gain.proven(ledger, design, proving.bound_usd_per_year(site), site.solver.gap)
     return Audit(
         site_name=site.name,
         breaches=tuple(ledger.breaches),
@@ -55,6 +62,7 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         (j, p) for j in site.jobs for p in site.pods
     }:
         return
+    asked = site
     site, plan = modes.plan_as_run(site, plan)
     the_hall = hall.Hall(site, plan)
     hall.judge(ledger, the_hall, claims)
@@ -62,24 +70,9 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         waves.judge(ledger, the_hall, claims)
     if claims:
         waste.judge(ledger, the_hall)
-        metering_mw = waves.metering_excess_mw(the_hall) if schedule else 0.0
-        money.judge(ledger, site, design, metering_mw)
+        money.judge(ledger, site, asked, design)
         year.judge(ledger, the_hall, design)
-    if schedule:
-        _static_margins(ledger, design)
     if schedule and claims:
+        stated.judge(ledger, design)
+        why.judge(ledger, the_hall, design)
         motion.judge(ledger, the_hall, design.check)
-
-
-def _static_margins(ledger: Ledger, design: Design) -> None:
-    """No recorded static margin is larger than the one found again."""
-    least: dict[str, float] = {}
-    for row in design.check.static:
-        least[row.limit] = min(least.get(row.limit, row.margin), row.margin)
-    for limit, margin in least.items():
-        if limit not in ledger.margins:
-            ledger.breach("margin", f"{limit}, static", margin, "a limit that was found again")
-            continue
-        found = ledger.margins[limit]
-        if not margin <= found + 1e-6 * max(abs(found), 1.0):
-            ledger.breach("margin", f"{limit}, static", margin, f"{found!r} found again")

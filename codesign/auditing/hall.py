@@ -245,7 +245,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     hours = climate.hours(hall.site)
     _ranges(ledger, hall, loops)
     for h in range(len(hours.dry_bulb_c)):
-        place = f"{hours.date[h]} {climate.clock(hours.hour_of_day[h])}"
+        place = f"{hours.date[h]} {int(hours.hour_of_day[h]):02d}:00"
         _rejection(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
         _air(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
     if claims and _same_hours(ledger, hall):
@@ -261,17 +261,22 @@ def _transformers(ledger: Ledger, hall: Hall) -> None:
     place = {}
     for h in range(hours.rows):
         mva = float(hours["poi_mw"][h] - hours["transformer_loss_mw"][h]) / hall.site.poi.power_factor
-        when = f"{hours['date'][h]} {climate.clock(hours['hour_of_day'][h])}"
+        when = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
         place[float(hours["dry_bulb_c"][h]), mva] = when
     worst: list[tuple[float, float]] = []
     for ambient, mva in sorted(place, reverse=True):
         if not worst or mva > worst[-1][1]:
             worst.append((ambient, mva))
     ambients = np.array([ambient for ambient, _ in worst])
+    redundant = hall.site.equipment.transformer.redundancy == "n+1"
     for out, where in outages(hall.site.equipment.transformer.redundancy, "transformer"):
+        row = "transformers, one out" if redundant else "transformers"
         most = hall.windings.carried_mva(ambients, out) if units > out else 0.0 * ambients
         for at, carried in zip(worst, most, strict=True):
-            ledger.most("hot_spot", f"{place[at]}, {where}", at[1], float(carried), "MVA", 1e-6)
+            ledger.most(
+                "hot_spot", f"{place[at]}, {where}", at[1], float(carried), "MVA", 1e-6,
+                row=f"{place[at]}, {row}",
+            )  # fmt: skip
 
 
 def _racks(ledger: Ledger, hall: Hall) -> None:
@@ -369,8 +374,9 @@ def _air(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str
     if math.isfinite(low):
         limits.append(("transformer_range", dry_bulb_c, low, high))
     for limit, value, least, most in limits:
-        ledger.least(limit, place, value, least, "degC")
-        ledger.most(limit, place, value, most, "degC")
+        where = f"{place}, {limit.removesuffix('_range').replace('_', ' ')}"
+        ledger.least(limit, where, value, least, "degC")
+        ledger.most(limit, where, value, most, "degC")
 
 
 def _rejection(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str) -> None:
@@ -411,22 +417,22 @@ def _same_hours(ledger: Ledger, hall: Hall) -> bool:
 def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
     """One recorded hour: possible, and what it says."""
     row = {name: column[h] for name, column in hall.plan.hours.items()}
-    place = f"{row['date']} {climate.clock(row['hour_of_day'])}"
+    place = f"{row['date']} {int(row['hour_of_day']):02d}:00"
     dry_bulb, spec = float(row["dry_bulb_c"]), hall.site.equipment
     heat, on, cycling = loops.heat_kw, float(row["chillers_on"]), float(row["cycling_pu"])
     cap = hall.machine_kw(dry_bulb)
     low = hall.chiller.load_min_pu * cap
     tolerance = RELATIVE * heat
     steady_kw = float(row["chiller_kw"]) - cycling * low
-    ledger.least("fan speed", place, float(row["fan_pu"]), 0.0, "1", 1e-9)
-    ledger.most("fan speed", place, float(row["fan_pu"]), 1.0, "1", 1e-9)
-    ledger.most("cycling", place, abs(cycling - 0.5), 0.5, "1", 1e-9)
+    ledger.at_least("fan speed", place, float(row["fan_pu"]), 0.0, "1", 1e-9)
+    ledger.at_most("fan speed", place, float(row["fan_pu"]), 1.0, "1", 1e-9)
+    ledger.at_most("cycling", place, abs(cycling - 0.5), 0.5, "1", 1e-9)
     ledger.equal("chillers_on", place, on, round(on))
-    ledger.most("chillers_on", place, on + (cycling > 1e-9), hall.count["chiller"], "machines")
-    ledger.least("chiller_load", place, steady_kw, on * low, "kW", tolerance)
-    ledger.most("chiller_capacity", place, steady_kw, on * cap, "kW", tolerance)
+    ledger.at_most("chillers_on", place, on + (cycling > 1e-9), hall.count["chiller"], "machines")
+    ledger.at_least("chiller_load", place, steady_kw, on * low, "kW", tolerance)
+    ledger.at_most("chiller_capacity", place, steady_kw, on * cap, "kW", tolerance)
     possible = hall.cooler_kw(hall.count["dry_cooler"], float(row["fan_pu"]), dry_bulb, loops)
-    ledger.most("dry_cooler_duty", place, float(row["dry_cooler_kw"]), possible, "kW", tolerance)
+    ledger.at_most("dry_cooler_duty", place, float(row["dry_cooler_kw"]), possible, "kW", tolerance)
     ledger.same("heat balance", place, float(row["dry_cooler_kw"] + row["chiller_kw"]), heat, "kW")
     walls, machines, water = (
         hall.count["fan_wall"],
@@ -437,10 +443,10 @@ def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
     thin = hall.density_pu
     fans = walls * float(hall.fan_wall.fan_power_kw(speed, thin))
     coil = hall.racks.air_kw + fans
-    ledger.most("fan speed", place, speed, 1.0, "1", 1e-9)
-    ledger.least("fan speed", place, speed, hall.fan_wall.fan_min_pu, "1", 1e-9)
+    ledger.at_most("fan speed", place, speed, 1.0, "1", 1e-9)
+    ledger.at_least("fan speed", place, speed, hall.fan_wall.fan_min_pu, "1", 1e-9)
     cold = float(hall.fan_wall.cold_aisle_at_c(hall.racks.air_kw, walls, speed, water, thin))
-    ledger.most("cold_aisle as operated", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
+    ledger.at_most("cold_aisle as operated", place, cold, spec.fan_wall.supply_air_max_c, "degC", 1e-6)
     for out, where in outages(spec.air_chiller.redundancy, "air chiller"):
         most = (machines - out) * hall.air_machine_kw(dry_bulb)
         ledger.least("air_chiller_capacity", f"{place}, {where}", most, coil, "kW", tolerance)

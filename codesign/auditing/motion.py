@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import catalogue, climate, duration, window, workload
+from codesign import catalogue, climate, window, workload
 from codesign.auditing import radau
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -223,7 +223,7 @@ def _shape(ledger: Ledger, hall: Hall, plant: Plant, run: ScenarioResult) -> boo
             ledger.breach("trajectory", f"{run.id}, {kind}", f"{table.rows} samples", f"{len(run.time_s)}")
         elif kind != "states" and any(values[-1] != values[-2] for values in table.values()):
             ledger.breach("trajectory", f"{run.id}, {kind}", "the last row differs", "the row before it")
-    due = duration.steps(hall.site, hall.plan.schedule, run.id, step_s) + 1
+    due = round(getattr(hall.site.scenarios, run.id).duration_s / step_s) + 1
     if run.status == "complete":
         ledger.equal("trajectory", f"{run.id}, samples", len(run.time_s), due)
     if any(abs(t - k * step_s) > 1e-9 for k, t in enumerate(run.time_s)) or len(run.time_s) < 2:
@@ -286,7 +286,7 @@ def _integrated(ledger: Ledger, plant: Plant, p: dict[str, float], run: Scenario
     found = _margins(plant, (dense, u, d), p, run, step_s)
     if hall.site.poi.window_s:
         found["poi_window"] = _window(hall, run, step_s)
-    _compare(ledger, run, found)
+    _compare(ledger, run, found, step_s)
 
 
 def _held(ledger: Ledger, plant: Plant, run: ScenarioResult) -> None:
@@ -327,20 +327,53 @@ def _outputs(ledger: Ledger, plant: Plant, p: dict[str, float], run: ScenarioRes
             ledger.breach("trajectory", place, float(recorded[k]), f"{float(value[k])!r} from the states")
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A limit on the integrated solution: its least margin, and the margin by place at the times [s]."""
+
+    margin: float
+    unit: str
+    scale: float
+    times_s: Array
+    by_place: Mapping[str, Array]
+
+    def worst_at(self, place: str, time_s: float, step_s: float) -> bool:
+        """Whether the margin at a place and time is as small as the least."""
+        if place not in self.by_place:
+            return False
+        near = np.abs(self.times_s - time_s) <= 1e-6 * step_s
+        return bool(near.any()) and float(self.by_place[place][near].min()) <= self.margin + self.within
+
+    @property
+    def within(self) -> float:
+        """What two integrators may differ by."""
+        return MARGIN_PU * self.scale
+
+
 def _margins(
     plant: Plant, at: Parts, p: dict[str, float], run: ScenarioResult, step_s: float
-) -> dict[str, tuple[float, Limit]]:
-    """Return the least margin of every limit on the integrated solution."""
-    found: dict[str, tuple[float, Limit]] = {}
+) -> dict[str, Found]:
+    """Return every limit on the integrated solution."""
+    dense = dense_times_s(step_s)[:, np.newaxis] + np.array(run.time_s[:-1])
+    parts: dict[str, dict[str, Array]] = {}
+    of: dict[str, Limit] = {}
     for key, limit in plant.limits(*at, p).items():
-        name, margin = key.split(".")[0], -float(np.max(limit.excess))
-        if name not in found or margin < found[name][0]:
-            found[name] = margin, limit
-    return found
+        name, left = key.split(".")[0], np.broadcast_to(-np.asarray(limit.excess, float), dense.shape)
+        places = parts.setdefault(name, {})
+        before = places.get(limit.place)
+        places[limit.place] = left if before is None else np.minimum(left, before)
+        of.setdefault(name, limit)
+    return {
+        name: Found(
+            min(float(left.min()) for left in places.values()), of[name].unit, float(of[name].scale), dense,
+            places,
+        )
+        for name, places in parts.items()
+    }  # fmt: skip
 
 
-def _window(hall: Hall, run: ScenarioResult, step_s: float) -> tuple[float, Limit]:
-    """Return the window rule's margin on the samples at the steps' starts; at rest before the first."""
+def _window(hall: Hall, run: ScenarioResult, step_s: float) -> Found:
+    """Return the window rule on the samples at the steps' starts, by the later of two; at rest before."""
     site = hall.site
     a = math.exp(-2 * math.pi * site.poi.band_hz[0] * step_s)
     values = run.outputs["poi_mw"][:-1].tolist()
@@ -349,29 +382,32 @@ def _window(hall: Hall, run: ScenarioResult, step_s: float) -> tuple[float, Limi
         for k in range(1, len(values)):
             passed.append(a * passed[-1] + values[k] - values[k - 1])
         values = passed
-    widest = 0.0
-    for k in range(len(values)):
-        for later in range(
-            k + 1, min(k + math.floor(site.poi.window_s / step_s + 1e-9), len(values) - 1) + 1
-        ):
-            widest = max(widest, abs(values[later] - values[k]))
+    widest = np.zeros(len(values))
+    lags = math.floor(site.poi.window_s / step_s + 1e-9)
+    for later in range(len(values)):
+        for earlier in range(max(0, later - lags), later):
+            widest[later] = max(widest[later], abs(values[later] - values[earlier]))
     limit = window.limit_mw(site)
-    return limit - widest, Limit(widest - limit, "mw", 0.1 * limit, "poi")
+    left = limit - widest
+    return Found(float(left.min()), "mw", 0.1 * limit, np.array(run.time_s[:-1]), {"poi": left})
 
 
-def _compare(ledger: Ledger, run: ScenarioResult, found: dict[str, tuple[float, Limit]]) -> None:
-    """Every margin is recorded once, as found, and none is negative."""
+def _compare(ledger: Ledger, run: ScenarioResult, found: Mapping[str, Found], step_s: float) -> None:
+    """Every margin is recorded once, as found again, where and when it is least; none is negative."""
     ledger.equal("margin", f"{run.id}, limits", sorted(row.limit for row in run.margins), sorted(found))
     recorded: dict[str, Margin] = {row.limit: row for row in run.margins}
-    for name, (margin, limit) in found.items():
-        if not margin >= -MARGIN_PU * limit.scale:
-            ledger.breach(name, f"{run.id}, {limit.place}", margin, "a margin >= 0", limit.unit)
+    for name, again in found.items():
+        if not again.margin >= -again.within:
+            ledger.breach(name, run.id, again.margin, "a margin >= 0", again.unit)
         row = recorded.get(name)
         if row is None:
             continue
-        if not abs(row.margin - margin) <= MARGIN_PU * limit.scale:
-            ledger.breach("margin", f"{run.id}, {name}", row.margin, f"{margin!r} found again", limit.unit)
+        if not abs(row.margin - again.margin) <= again.within:
+            told = f"{again.margin!r} found again"
+            ledger.breach("margin", f"{run.id}, {name}", row.margin, told, again.unit)
         judge = "waveform" if name == "poi_window" else "integrated"
-        ledger.equal(
-            "margin", f"{run.id}, {name}, unit and judge", (row.unit, row.judge), (limit.unit, judge)
-        )
+        place = f"{run.id}, {name}, unit and judge"
+        ledger.equal("margin", place, (row.unit, row.judge), (again.unit, judge))
+        if not again.worst_at(row.place, row.time_s, step_s):
+            said = f"{row.place}, {row.time_s:g} s"
+            ledger.breach("margin", f"{run.id}, {name}, place and time", said, "where and when it is least")

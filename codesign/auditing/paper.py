@@ -51,7 +51,7 @@ def sizes(ledger: Ledger, site: Site, plan: Plan) -> bool:
     for name in AMOUNTS:
         _amount(ledger, site, name, plan.sizes[name])
     contract = plan.sizes["contract"].value
-    ledger.least("contract", "poi", contract, 0.0, "MW")
+    ledger.at_least("contract", "poi", contract, 0.0, "MW")
     ledger.most("contract_max", "poi", contract, site.poi.contract_max_mw, "MW", 1e-9)
     for one, other in (("storage_power", "storage_energy"), ("cdu", "cdu_flow")):
         ledger.equal("sizes", f"{other}, card", plan.sizes[other].card, plan.sizes[one].card)
@@ -105,7 +105,7 @@ def schedule(ledger: Ledger, site: Site, plan: Plan) -> bool:
             ledger.breach("schedule", f"{place}, offset", row.offset_s, slots, "s")
         _events(ledger, site, row, place)
     for pod, used in racks.items():
-        ledger.most("racks", f"pod {pod}", used, site.pods[pod].count * site.pods[pod].racks, "racks")
+        ledger.at_most("racks", f"pod {pod}", used, site.pods[pod].count * site.pods[pod].racks, "racks")
     ledger.judged.append("schedule: every job copy, on the clocks' slots")
     return len(ledger.breaches) == before
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate, window, workload
+from codesign import catalogue, window, workload
 from codesign.auditing.bank import Bank
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -73,7 +74,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
         return
     limit = window.room_mw(site)
     if site.poi.window_s:
-        ledger.most("poi_window", "poi", _widest(site, found, nets), limit, "MW", 1e-6)
+        _window(ledger, "poi_window", "poi", _widest(site, found, nets), hall, limit)
         _abort(ledger, hall, limit)
     _one_away(ledger, hall, limit)
     ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
@@ -97,10 +98,10 @@ def _one_away(ledger: Ledger, hall: Hall, limit: float) -> None:
             for name in names
         ]
         power = float(sum(np.max(np.abs(share)) for share in shares))
-        ledger.most("storage_power", place, power, hall.value["storage_power"], "MW", POWER_MW)
+        ledger.at_most("storage_power", place, power, hall.value["storage_power"], "MW", POWER_MW)
         _stored(ledger, hall, shares, place)
         nets = [part.power_mw + share for part, share in zip(parts, shares, strict=True)]
-        ledger.most("poi_window_one_away", place, _widest(hall.site, parts, nets), limit, "MW", 1e-6)
+        _window(ledger, "poi_window_one_away", place, _widest(hall.site, parts, nets), hall, limit)
 
 
 def _stored(ledger: Ledger, hall: Hall, shares: list[Wave], place: str) -> None:
@@ -118,38 +119,48 @@ def _stored(ledger: Ledger, hall: Hall, shares: list[Wave], place: str) -> None:
         stored = np.concatenate([[0.0], np.cumsum(rate) * step / S_PER_H])
         if card.time_constant_s:
             stored = stored - np.linspace(0.0, stored[-1], len(stored))
-        ledger.most("storage_dispatch", f"{place}, a period", abs(stored[-1]), 0.0, "MWh", ENERGY_MWH)
+        ledger.at_most("storage_dispatch", f"{place}, a period", abs(stored[-1]), 0.0, "MWh", ENERGY_MWH)
         swings += float(np.ptp(stored))
     if len(shares) > 1 or not card.time_constant_s:
-        ledger.most("storage_energy", place, swings, usable, "MWh", ENERGY_MWH)
+        ledger.at_most("storage_energy", place, swings, usable, "MWh", ENERGY_MWH)
     if card.time_constant_s:
         bank = Bank(card, size)
         course = bank.periodic_mwh(np.sum(shares, axis=0).tolist(), step)
         within = max(ENERGY_MWH, RELATIVE * size)
-        ledger.most("storage_dispatch", f"{place}, a period", abs(course[-1] - course[0]), 0.0, "MWh", within)
-        ledger.least("storage_energy", place, min(course), bank.low_mwh, "MWh", within)
-        ledger.most("storage_energy", place, max(course), bank.high_mwh, "MWh", within)
+        turn = abs(course[-1] - course[0])
+        ledger.at_most("storage_dispatch", f"{place}, a period", turn, 0.0, "MWh", within)
+        ledger.at_least("storage_energy", place, min(course), bank.low_mwh, "MWh", within)
+        ledger.at_most("storage_energy", place, max(course), bank.high_mwh, "MWh", within)
 
 
-def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> float:
-    """Return the widest lagged difference behind the high-pass, every stream at its worst shift."""
-    filtered, widest = [high_passed(net, site) for net in nets], 0.0
+def _window(ledger: Ledger, limit: str, place: str, widest: Wave, hall: Hall, room_mw: float) -> None:
+    """Judge the widest lagged difference from each step on; a row of its own for each moment."""
+    step_s = hall.site.clock.step_s
+    for k in np.flatnonzero(widest >= widest.max() - 1e-6).tolist():
+        ledger.most(limit, place, float(widest[k]), room_mw, "MW", 1e-6, time_s=k * step_s)
+
+
+def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> Wave:
+    """Return the widest lagged difference behind the high-pass from each step on, streams at their worst."""
+    filtered, widest = [high_passed(net, site) for net in nets], np.zeros(len(nets[0]))
     for lag in range(1, math.floor(site.poi.window_s / site.clock.step_s + 1e-9) + 1):
         for sign in (1.0, -1.0):
             change = sum(
                 _worst(sign * (np.roll(y, -lag) - y), part) for y, part in zip(filtered, parts, strict=True)
             )
-            widest = max(widest, float(np.max(change)))
+            widest = np.maximum(widest, change)
     return widest
 
 
 def _abort(ledger: Ledger, hall: Hall, window_mw: float) -> None:
     """A job that stops falls from the top of its profile to idle; storage at rest covers what is too much."""
+    falls = {}
     for name, job in hall.site.jobs.items():
         rack = catalogue.build(hall.site, "rack", hall.site.pods[job.pod or next(iter(hall.site.pods))].rack)
         top = max(workload.profile(job, hall.site).tolist())
-        fall = job.racks * rack.nominal_kw / 1e3 * (top - job.idle_pu * job.plateau_pu)
-        ledger.most("job_abort", name, fall, window_mw + hall.value["storage_power"], "MW", 1e-9)
+        falls[name] = job.racks * rack.nominal_kw / 1e3 * (top - job.idle_pu * job.plateau_pu)
+    name = max(falls, key=lambda job: falls[job])
+    ledger.most("job_abort", name, falls[name], window_mw + hall.value["storage_power"], "MW", 1e-9)
 
 
 def _worst(wave: Wave, stream: Stream) -> Wave:
@@ -178,7 +189,7 @@ def _nets(ledger: Ledger, plan: Plan, found: list[Stream]) -> list[Wave] | None:
         share = plan.dispatch[names[0]] - plan.dispatch[names[1]] if there else np.zeros(len(charge))
         nets.append(stream.power_mw + share)
         rest = rest - share
-    ledger.most("storage_dispatch", "sum of the shares", float(np.max(np.abs(rest))), 0.0, "MW", POWER_MW)
+    ledger.at_most("storage_dispatch", "sum of the shares", float(np.max(np.abs(rest))), 0.0, "MW", POWER_MW)
     return nets
 
 
@@ -193,55 +204,37 @@ def _dispatched(ledger: Ledger, hall: Hall) -> bool:
     charge, discharge, soc = (table[name].tolist() for name in needed[1:])
     power, energy = hall.value["storage_power"], hall.value["storage_energy"]
     if hall.storage is None:
-        ledger.most("storage_power", "storage", max(*charge, *discharge), 0.0, "MW", POWER_MW)
+        ledger.at_most("storage_power", "storage", max(*charge, *discharge), 0.0, "MW", POWER_MW)
         return True
     card = hall.storage
     bank, within = Bank(card, energy), max(ENERGY_MWH, RELATIVE * energy)
-    ledger.least("storage_power", "storage", min(*charge, *discharge), 0.0, "MW", POWER_MW)
-    ledger.most("storage_charge", "storage", max(charge), power, "MW", POWER_MW)
-    ledger.most("storage_discharge", "storage", max(discharge), power, "MW", POWER_MW)
-    ledger.least("storage_energy_low", "storage", min(soc), bank.low_mwh, "MWh", within)
-    ledger.most("storage_energy_high", "storage", max(soc), bank.high_mwh, "MWh", within)
+    ledger.at_least("storage_power", "storage", min(*charge, *discharge), 0.0, "MW", POWER_MW)
+    for k in range(steps):
+        at: dict[str, Any] = {"row": "storage", "time_s": k * step}
+        place = f"storage, {k * step:g} s"
+        ledger.most("storage_charge", place, charge[k], power, "MW", POWER_MW, **at)
+        ledger.most("storage_discharge", place, discharge[k], power, "MW", POWER_MW, **at)
+        ledger.least("storage_energy_low", place, soc[k], bank.low_mwh, "MWh", within, **at)
+        ledger.most("storage_energy_high", place, soc[k], bank.high_mwh, "MWh", within, **at)
     for k in range(steps):
         place = f"{k * step:g} s"
         if bank.lossy:
             gained = bank.after_mwh(soc[k], charge[k] - discharge[k], step) - soc[k]
-            ledger.most("storage_voltage", place, discharge[k], bank.most_mw(soc[k]), "MW", POWER_MW)
+            carried = bank.most_mw(soc[k])
+            ledger.most(
+                "storage_voltage", place, discharge[k], carried, "MW", POWER_MW,
+                row="storage", time_s=k * step,
+            )  # fmt: skip
         else:
             given = discharge[k] / card.fixed_efficiency_discharge
             gained = (card.fixed_efficiency_charge * charge[k] - given) * step / S_PER_H
         missing = abs(soc[(k + 1) % steps] - soc[k] - gained)
-        ledger.most("storage_balance", place, missing, 0.0, "MWh", within)
+        ledger.at_most("storage_balance", place, missing, 0.0, "MWh", within)
     a_year = sum(discharge) * step / S_PER_H * S_PER_YEAR / site.clock.macro_s
     worn = a_year * card.calendar_life_years / card.cycle_life_efc
     ledger.least("storage_rate", "storage", energy, float(card.energy_min_mwh(power)), "MWh", ENERGY_MWH)
     ledger.most("storage_life", "storage", worn, energy, "MWh", 1e-6 * energy + ENERGY_MWH)
     return True
-
-
-def metering_excess_mw(hall: Hall) -> float:
-    """Return by how much the highest mean over a metering window is above the mean, every window tried."""
-    site, step = hall.site, hall.site.clock.step_s
-    steps, length = round(site.clock.macro_s / step), 60 * site.energy.metering_window_min / step
-    found = streams(site, hall.plan)
-    nets = _nets(Ledger(), hall.plan, found)
-    if nets is None or abs(length / steps - round(length / steps)) < 1e-9 * max(1.0, length / steps):
-        return 0.0
-    turns = math.ceil(length / steps) + 2
-    whole, part = divmod(length, 1.0)
-    most = -math.inf
-    for early in (True, False):  # the part of a step at the end of the window, or at its beginning
-        means = []
-        for net in nets:
-            course = np.tile(net, turns)
-            total = np.concatenate([[0.0], np.cumsum(course)])
-            begin = np.arange(steps) + (0 if early else 1)
-            inside = total[begin + int(whole)] - total[begin]
-            edge = course[begin + int(whole)] if early else course[begin - 1]
-            means.append((inside + part * edge) / length)
-        worst = sum(_worst(mean, stream) for mean, stream in zip(means, found, strict=True))
-        most = max(most, float(np.max(worst)))
-    return max(most - sum(float(net.mean()) for net in nets), 0.0)
 
 
 def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
@@ -254,9 +247,9 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
         at_rest = card.no_load_pu * hall.value["storage_power"]
         at_rest += card.leakage_pu_per_h * hall.value["storage_energy"]
     loss = sum((charge - discharge).tolist()) / len(charge) + at_rest
-    contract, excess = hall.value["contract"], metering_excess_mw(hall)
+    contract = hall.value["contract"]
     for h in range(hours.rows):
-        place = f"{hours['date'][h]} {climate.clock(hours['hour_of_day'][h])}"
+        place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
         ledger.same("storage_loss_mw", place, float(hours["storage_loss_mw"][h]), loss, "MW", POWER_MW)
         other = (
             hall.racks.leakage_mw
@@ -266,5 +259,5 @@ def _poi(ledger: Ledger, hall: Hall, highest_mw: float) -> None:
         )
         peak = highest_mw + at_rest + other
         ledger.same("poi_peak_mw", place, float(hours["poi_peak_mw"][h]), peak, "MW", 1e-6)
-        ledger.most("interconnection", place, peak, site.poi.interconnection_limit_mw, "MW", 1e-6)
-        ledger.most("contract", place, float(hours["poi_mw"][h]) + excess, contract, "MW", 1e-6)
+        ledger.most("interconnection", place, peak, site.poi.interconnection_limit_mw, "MW", 1e-6, row="poi")
+        ledger.most("contract", f"{place}, poi", float(hours["poi_mw"][h]), contract, "MW", 1e-6)
