@@ -114,6 +114,7 @@ def _of_design(design: Design, seconds: float | None) -> dict[str, Any]:
 def _of_year(year: YearClaim | None) -> dict[str, Any]:
     return {
         "year_cost_usd_per_year": year and year.cost_usd_per_year,
+        "year_demand_usd_per_year": year and year.demand_usd_per_year,
         "year_unserved_mwh": year and year.unserved_heat_mwh + year.unserved_power_mwh,
         "year_unserved_usd_per_year": year and year.unserved_usd_per_year,
         "year_hours_short": year and year.hours_short,
@@ -155,7 +156,7 @@ def text_of_design(design: Design) -> str:
     if before is not None and claim.cost_usd_per_year is not None:
         more = claim.cost_usd_per_year - before
         lines.append(f"  transients  {_usd(more)} more than the static optimum ({_usd(before)})")
-    lines += [*_year(claim.year), *_power(plan), *_shares(claim.cost_share_by_grade), *_what(plan)]
+    lines += [*_year(claim.year, plan), *_power(plan), *_shares(claim.cost_share_by_grade), *_what(plan)]
     lines += [*_margins(design.check), *_list("not covered", claim.not_covered)]
     lines += _list("assumed", claim.assumptions)
     return "\n".join(lines)
@@ -211,15 +212,27 @@ def _money(cost: float | None, bound: float | None, gap: float | None, influence
     return ["  " + "   ".join(part for part in parts if part)]
 
 
-def _year(year: YearClaim | None) -> Iterator[str]:
+def _year(year: YearClaim | None, plan: Plan) -> Iterator[str]:
     """Cost on every day beside that on the days planned for, and what those did not show."""
     if year is None:
         return
     cost = f"{_usd(year.cost_usd_per_year)} on all {year.days} days (bound and gap: representative days)"
     yield f"  year        {cost}"
+    if said := demand_in_year(year, plan):
+        yield f"              demand charge {said}"
     yield f"              {short_in_year(year)}"
     if year.added:
         yield f"              planned for too, as short before: {', '.join(year.added)}"
+
+
+def demand_in_year(year: YearClaim, plan: Plan) -> str:
+    """Return the demand charge by calendar month beside that of the plan, in words; empty where unknown."""
+    planned = sum(item.usd_per_year for item in plan.cost_items if item.name == "demand")
+    if year.demand_usd_per_year is None:
+        return ""
+    less = planned - year.demand_usd_per_year
+    amount = f"{abs(less):,.0f} USD/year {'below' if less >= 0.0 else 'above'} the plan's"
+    return f"by calendar month {_usd(year.demand_usd_per_year)}, {amount}, 12 x the highest peak of its days"
 
 
 def short_in_year(year: YearClaim) -> str:

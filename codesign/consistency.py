@@ -6,7 +6,6 @@ others still speak, so that all faults of a file are found at once.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from codesign import packing, resolution, units
+from codesign import packing, readings, resolution, units
 from codesign.errors import Fault, InputError, nearest, written
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
@@ -24,6 +23,7 @@ from codesign.schema import Equipment, Job, Pod, Sections
 
 MAX_STEPS = 1_000_000
 DAYS_A_YEAR = 365.0
+DAY_S = 86_400
 SLOW_STEP_S, FINE_S = 5.0, 0.5
 """Control step of the chiller trip; longest of the other scenarios."""
 STORAGE_PER_LIMIT = 20.0  # above this multiple of the site's limit, a storage power is surely not in MW
@@ -114,15 +114,6 @@ def _window(site: Any, _: Tables) -> Found:
         yield _fault("clock.step_s", site.clock.step_s, expected)
 
 
-def _metering(site: Any, _: Tables) -> Found:
-    window_s = site.energy.metering_window_min * 60.0
-    if not _multiple(window_s, site.clock.macro_s):
-        expected = (
-            f"a multiple of clock.macro_s = {site.clock.macro_s:g} s, {site.clock.macro_s / 60:g} [min]"
-        )
-        yield _fault("energy.metering_window_min", site.energy.metering_window_min, expected)
-
-
 def _jobs_on_clock(site: Any, tables: Tables) -> Found:
     clock = site.clock
     for name, job in site.jobs.items():
@@ -203,30 +194,24 @@ def _days(site: Any, _: Tables) -> Found:
 
 
 def _weather(site: Any, tables: Tables) -> Found:
-    yield from _hours(site, tables, "climate.series", 0.0)
+    yield from _gaps(site, tables, "climate.series", "dry_bulb_c", 0.0)
 
 
 def _prices(site: Any, tables: Tables) -> Found:
-    yield from _hours(
-        site, tables, "energy.price_series", site.energy.utc_offset_h - site.climate.utc_offset_h
-    )
+    shift_h = site.energy.utc_offset_h - site.climate.utc_offset_h
+    yield from _gaps(site, tables, "energy.price_series", "price_usd_per_mwh", shift_h)
 
 
-def _hours(site: Any, tables: Tables, key: str, shift_h: float) -> Found:
-    """Every hour of every day stands in a series, whose stamps are shift_h ahead of the site's."""
+def _gaps(site: Any, tables: Tables, key: str, column: str, shift_h: float) -> Found:
+    """No day has a part without a reading in a series, whose stamps are shift_h ahead of the site's."""
     if key not in tables:
         return
-    there = set(tables[key]["time"])
-    step_h = site.clock.hour_step_h
+    series = readings.stamped(tables[key]["time"], tables[key][column], 0.0)
     for index, day in enumerate(site.days):
-        start = dt.datetime.fromisoformat(day.date) + dt.timedelta(hours=shift_h)
-        stamps = [start + dt.timedelta(hours=hour) for hour in range(0, 24, step_h)]
-        missing = [
-            text for text in (each.isoformat(timespec="minutes") for each in stamps) if text not in there
-        ]
-        if missing:
-            lacking = f"lacks {len(missing)} of {len(stamps)} hours, the first {missing[0]}"
-            yield _fault(key, lacking, f"every hour of days.{index}.date = {day.date}")
+        begin_s = readings.utc_s(f"{day.date}T00:00", 0.0) + round(3600.0 * shift_h)
+        gap = series.gap(begin_s, begin_s + DAY_S)
+        if gap is not None:
+            yield _fault(key, gap.text(), f"{readings.NO_GAP} of days.{index}.date = {day.date}")
 
 
 # cards
@@ -437,13 +422,12 @@ def _storage(site: Any, _: Tables) -> Found:
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock",), _clock),
     (("clock", "poi"), _window),
-    (("clock", "energy"), _metering),
     (("clock", "jobs"), _jobs_on_clock),
     (("whole_pods",), _one_rack),
     (("whole_pods", "whole_jobs"), _racks),
     (("days",), _days),
-    (("clock", "days"), _weather),
-    (("clock", "days", "energy", "climate"), _prices),
+    (("days",), _weather),
+    (("days", "energy", "climate"), _prices),
     ((), _cards),
     (("equipment.cooling", "equipment.chiller"), _trim_water),
     (("equipment.air_chiller",), _air_water),

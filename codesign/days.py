@@ -1,6 +1,7 @@
 """Representative days: real days that stand for the year, and design days that only limit.
 
-    days_of_year(site)       every whole local day of the series: dry bulb and price by hour, joined on UTC
+    days_of_year(site)       every whole local day of the series: dry bulb and price by hour (`readings`)
+    hours_without(site)      hours of the year that the series leave out
     medoids(features, n)     n clusters of days, each with the real day in its middle
     design_days(year, ...)   the hottest day, the day of the greatest cooling need, the dearest day
     calibrated(...)          weights near the clusters' sizes that keep the year's mean price and dry bulb
@@ -21,19 +22,26 @@ least-squares solve, which differs between processors: weights are whole million
 that are equal within ALIKE the earliest day is taken.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from codesign import climate
-from codesign.climate import HOURS_A_DAY, Array
+from codesign.climate import HOUR_S, HOURS_A_DAY, Array
 from codesign.errors import Fault, InputError
+from codesign.readings import NO_GAP
 from codesign.schema import Day
 from codesign.site import Site
 
 DAYS_A_YEAR = 365.0
 WHOLE_YEAR = (365, 366)
+LEAP_DAY = "02-29"
+EVERY_DAY = "as of every day of the year; a clock set forward? Stamp it in one offset from UTC all year"
+DAY_S = HOURS_A_DAY * HOUR_S
 ALIKE = 1e-9
 """Part by which two values may differ and still be equal: far above rounding, far below any reading."""
 WEIGHT_STEPS = 1_000_000
@@ -46,10 +54,15 @@ LOAD_PU_PER_K = 0.013
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Year:
-    """The local days of a year: n dates (ISO 8601); arrays (n, 24) in degC and USD/MWh by local hour."""
+    """The local days of a year: n dates (ISO 8601); arrays (n, 24) in degC and USD/MWh by local hour.
+
+    dry_bulb_c, price_usd_per_mwh: means of the hour; high_c, low_c: its highest and lowest dry bulb.
+    """
 
     dates: tuple[str, ...]
     dry_bulb_c: Array
+    high_c: Array
+    low_c: Array
     price_usd_per_mwh: Array
 
     def __len__(self) -> int:
@@ -71,26 +84,65 @@ class Cluster:
     members: tuple[int, ...]
 
 
+@lru_cache(maxsize=8)
 def days_of_year(site: Site) -> Year:
-    """Return the local days that both series cover hour by hour, joined on UTC.
+    """Return the local days of a year that both series cover, joined on UTC.
 
-    Raises InputError when they are not one year.
+    Raises InputError when their dates are not one turn of the calendar, with the first gap between them.
     """
-    weather = dict(zip(*climate.weather_utc(site), strict=True))
-    price = dict(zip(*climate.price_utc(site), strict=True))
-    offset_h = site.climate.utc_offset_h
-    dates, rows = [], []
-    for date in sorted({time[:10] for time in site.series.weather["time"]}):
-        first = climate.utc_s(f"{date}T00:00", offset_h)
-        stamps = [first + 3600 * hour for hour in range(HOURS_A_DAY)]
-        if all(utc in weather and utc in price for utc in stamps):
+    weather, price = climate.weather_of(site), climate.price_of(site)
+    dates, lacking = list[str](), dict[str, Fault]()
+    for date, fault in _whole_days(site):
+        if fault is None:
             dates.append(date)
-            rows.append([(weather[utc], price[utc]) for utc in stamps])
-    if len(dates) not in WHOLE_YEAR:
-        found = f"{len(dates)} whole days that energy.price_series covers too"
-        raise InputError([Fault(site.name, "climate.series", found, "the 365 or 366 days of one year")])
-    hours = np.array(rows, np.float64)
-    return Year(tuple(dates), hours[:, :, 0], hours[:, :, 1])
+        else:
+            lacking[date] = fault
+    _hold_one_turn(site, dates, lacking)
+    rows = []
+    for date in dates:
+        day_s = climate.day_begin_s(site, date)
+        for begin_s in range(day_s, day_s + DAY_S, HOUR_S):
+            air = weather.over(begin_s, begin_s + HOUR_S)
+            rows.append((air.mean, air.high, air.low, price.over(begin_s, begin_s + HOUR_S).mean))
+    columns = np.array(rows, np.float64).T.reshape(4, len(dates), HOURS_A_DAY)
+    columns.flags.writeable = False
+    return Year(tuple(dates), *columns)
+
+
+def hours_without(site: Site) -> float:
+    """Return the hours of a year of 8760 h that no whole day of both series covers: 0 for a whole year."""
+    dates = {date[5:] for date, fault in _whole_days(site) if fault is None}
+    return HOURS_A_DAY * max(DAYS_A_YEAR - len(dates - {LEAP_DAY}), 0.0)
+
+
+def _whole_days(site: Site) -> Iterator[tuple[str, Fault | None]]:
+    """Yield the local dates of the weather, each with its first gap, in the weather or else in the prices."""
+    both = (
+        ("climate.series", climate.weather_of(site), site.climate.utc_offset_h),
+        ("energy.price_series", climate.price_of(site), site.energy.utc_offset_h),
+    )
+    for date in sorted({time[:10] for time in site.series.weather["time"]}):
+        begin_s, fault = climate.day_begin_s(site, date), None
+        for key, series, offset_h in both:
+            gap = series.gap(begin_s, begin_s + DAY_S)
+            if gap is not None and fault is None:
+                fault = Fault(site.name, key, gap.text(offset_h), f"{NO_GAP} of {date}, {EVERY_DAY}")
+        yield date, fault
+
+
+def _hold_one_turn(site: Site, dates: list[str], lacking: dict[str, Fault]) -> None:
+    """Refuse whole days that are not each day of the calendar once; 29 February may be there."""
+    turns = Counter(date[5:] for date in dates)
+    if len(turns) == len(dates) == WHOLE_YEAR[LEAP_DAY in turns]:
+        return
+    found = f"{len(dates)} whole days that energy.price_series covers too"
+    expected = "the 365 or 366 days of one year"
+    if again := [date for date in dates if turns[date[5:]] > 1]:
+        first, second, *_ = (date for date in dates if date[5:] == again[0][5:])
+        found, expected = f"{found}, {first} and {second} among them", f"{expected}, one turn of the calendar"
+    elif within := [date for date in lacking if dates and dates[0] < date < dates[-1]]:
+        raise InputError([lacking[within[0]]])
+    raise InputError([Fault(site.name, "climate.series", found, expected)])
 
 
 def medoids(features: Array, number: int) -> tuple[Cluster, ...]:
@@ -119,7 +171,7 @@ def _merged(features: Array, number: int) -> list[tuple[int, ...]]:
     apart = cdist(features, features, "sqeuclidean")
     zero = ALIKE * float(apart.max())
     np.fill_diagonal(apart, np.inf)
-    members = {i: (i,) for i in range(len(features))}
+    members: dict[int, tuple[int, ...]] = {i: (i,) for i in range(len(features))}
     while len(members) > number:
         one, other = divmod(_first_least(apart.ravel(), zero), len(features))
         rest = np.array([i for i in members if i not in (one, other)], int)
@@ -185,14 +237,14 @@ def design_days(site: Site) -> tuple[Day, ...]:
 def needs(year: Year, free_c: float) -> dict[str, Array]:
     """Return what makes a day a design day, (n,) each: the greatest entry is the day, the first of equals.
 
-    hottest: highest dry bulb [degC]; cooling: sum of the dry bulb above free cooling [K h], a proxy of the
+    hottest: highest reading [degC]; cooling: sum of the dry bulb above free cooling [K h], a proxy of the
     electricity for cooling; dearest: sum of price times load, the load 1 + LOAD_PU_PER_K a kelvin above free
     cooling [USD per MW of free-cooled load].
     """
     above_k = np.maximum(year.dry_bulb_c - free_c, 0.0)
     cost = year.price_usd_per_mwh * (1.0 + LOAD_PU_PER_K * above_k)
     return {
-        "hottest": year.dry_bulb_c.max(axis=1), "cooling": above_k.sum(axis=1), "dearest": cost.sum(axis=1),
+        "hottest": year.high_c.max(axis=1), "cooling": above_k.sum(axis=1), "dearest": cost.sum(axis=1),
     }  # fmt: skip
 
 

@@ -134,7 +134,7 @@ class Sizes(Mapping[str, Size]):
                     yes   yes    total at rating                kw
     buffer          yes   -      volume in the FWS supply       m3
     storage_power   yes   -      power at the terminals         mw
-    storage_energy  yes   -      usable energy                  mwh
+    storage_energy  yes   -      nameplate energy, new          mwh
     contract        -     -      contracted power               mw
     """
 
@@ -232,7 +232,8 @@ class Plan:
     dispatch, one row a step of the macro clock:
         time_s charge_mw discharge_mw soc_mwh      (terminals, >= 0; soc at the step's start)
         charge_mw.STREAM discharge_mw.STREAM       where jobs may shift: "locked" and JOB_COPY, each its share
-    hours, one row an hour of the representative days:
+    hours, one row a span of the representative days at its mean dry bulb and price, and rows of weight 0 at
+    the highest reading of the span and the lowest of the day, where those differ (`climate`):
         date hour_of_day weight_h_per_year dry_bulb_c price_usd_per_mwh
         it_mw chillers_on cycling_pu chiller_kw dry_cooler_kw fan_pu chiller_power_kw dry_cooler_power_kw
         cdu_pump_kw fws_pump_kw fan_wall_pu fan_wall_power_kw air_chiller_kw air_chiller_power_kw
@@ -427,6 +428,7 @@ class YearClaim:
     short: str  # the limit short by the most energy, and its place; empty where none is
     worst_day: str  # with the most unserved; empty where nothing is
     added: tuple[str, ...] = ()  # days that were added at weight 0 since an earlier plan was short on them
+    demand_usd_per_year: float | None = None  # on the peak of each calendar month; part of the cost
 
     @property
     def unserved_usd_per_year(self) -> float:

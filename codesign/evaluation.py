@@ -53,6 +53,13 @@ class Evaluation:
     cost_items: tuple[CostItem, ...]
     capex_usd: float
     margins: tuple[Margin, ...]
+    metering_mw: float = 0.0
+    """By how much the meter reads more than an hour's mean (`codesign.metering`)."""
+
+    @property
+    def metered_mw(self) -> float:
+        """Highest reading of the meter."""
+        return float(self.hours["poi_mw"].max()) + self.metering_mw
 
     @property
     def cost_usd_per_year(self) -> float:
@@ -107,7 +114,7 @@ def evaluate(
         "transformer_loss_mw": loss, "poi_mw": secondary + loss,
         "poi_peak_mw": fast.peak_mw + standby + load.beside_jobs_mw + mechanical + loss,
     })  # fmt: skip
-    items, capex = costs(site, sizes, table)
+    items, capex = costs(site, sizes, table, fast.metering_mw)
     step = np.arange(len(fast.charge_mw)) * site.clock.step_s
     columns = {
         "time_s": step, "charge_mw": fast.charge_mw, "discharge_mw": fast.discharge_mw,
@@ -127,7 +134,7 @@ def evaluate(
     margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
     return Evaluation(
         sizes=sizes, dispatch=Table(columns), hours=table, cost_items=items, capex_usd=capex,
-        margins=margins,
+        margins=margins, metering_mw=fast.metering_mw,
     )  # fmt: skip
 
 
@@ -233,8 +240,10 @@ def annual_usd(site: Site, name: str, size: Size) -> float:
     return investment_usd(site, name, size) * (annuity(site.finance.discount_rate, years) + part.om_pu)
 
 
-def costs(site: Site, sizes: Mapping[str, Size], hours: Table) -> tuple[tuple[CostItem, ...], float]:
-    """Return the annual cost items and the investment."""
+def costs(
+    site: Site, sizes: Mapping[str, Size], hours: Table, metering_mw: float = 0.0
+) -> tuple[tuple[CostItem, ...], float]:
+    """Return the annual cost items and the investment; the meter reads `metering_mw` above an hour's mean."""
     items, capex = [], 0.0
     for name in CAPITAL:
         size = sizes[name]
@@ -247,7 +256,7 @@ def costs(site: Site, sizes: Mapping[str, Size], hours: Table) -> tuple[tuple[Co
         grade = catalogue.cost_grade(site, COMPONENT.get(name, name), card)
         items.append(CostItem(f"capital.{name}", annual_usd(site, name, size), grade))
     energy = float(hours["weight_h_per_year"] @ (hours["price_usd_per_mwh"] * hours["poi_mw"]))
-    metered = float(hours["poi_mw"].max())
+    metered = float(hours["poi_mw"].max()) + metering_mw
     items += [
         CostItem("energy", energy, "site"),
         CostItem("demand", MONTHS * site.energy.demand_charge_usd_per_mw_month * metered, "site"),
@@ -328,7 +337,7 @@ def _electrical_margins(
     rows += [
         Margin("interconnection", "static", "poi", 0.0,
                site.poi.interconnection_limit_mw - float(hours["poi_peak_mw"].max()), "mw", "static"),
-        steady.worst("contract", "poi", contract - hours["poi_mw"], "mw", hours),
+        steady.worst("contract", "poi", contract - hours["poi_mw"] - fast.metering_mw, "mw", hours),
         Margin("contract_max", "static", "poi", 0.0, site.poi.contract_max_mw - contract, "mw", "static"),
     ]  # fmt: skip
     return rows
@@ -359,5 +368,4 @@ def settled(exact: Evaluation, fixed: Mapping[str, object]) -> dict[str, Size]:
     """Return the sizes with the contract at the metered peak of the exact evaluation, unless it is held."""
     if "contract.value" in fixed:
         return dict(exact.sizes)
-    peak = float(exact.hours["poi_mw"].max())
-    return {**exact.sizes, "contract": replace(exact.sizes["contract"], value=peak)}
+    return {**exact.sizes, "contract": replace(exact.sizes["contract"], value=exact.metered_mw)}

@@ -325,7 +325,25 @@ def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str
         "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
         "trips of air chillers, fan walls, FWS pumps, transformers, storage; loss of the grid",
         OTHER_DAYS if year_of is None else OTHER_DAYS_STATIC,
+        *_means(site),
+        *(_late(modes.as_run(site, plan.schedule)[0]) if plan.solved else ()),
     )
+
+
+def _means(site: Site) -> tuple[str, ...]:
+    """What a scenario on means leaves out."""
+    said = "a chiller trip under the jobs' waveforms: it is run at the mean power of each, in steps of 5 s"
+    return (said,) if "chiller_trip" in names(site) else ()
+
+
+def _late(site: Site) -> tuple[str, ...]:
+    """Jobs of which a copy that is late by one step of the clock is held by nothing."""
+    step_s = site.clock.step_s
+    late = {
+        modes.asked_name(name) for name, job in site.jobs.items() if job.locked and job.jitter_s < step_s
+    }
+    said = f"a copy late by one step of {step_s:g} s, while its gate holds less: {', '.join(sorted(late))}"
+    return (said,) if late else ()
 
 
 def _assumptions(site: Site, plan: Plan, asked_gap: float) -> tuple[str, ...]:

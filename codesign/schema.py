@@ -121,6 +121,7 @@ class Clock(Model):
     macro_s: Seconds
     event_slot_s: Seconds
     hour_step_h: Annotated[int, In(1, 24)] = 1
+    """Span of the day clock: means of its readings count, limits hold at its highest (`readings`)."""
 
 
 class Poi(Model):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from codesign import realising, steady, streams, window, workload
+from codesign import metering, realising, steady, streams, window, workload
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.linear import Answer, Kept
@@ -72,6 +72,8 @@ class Dispatch:
     peak_mw: float
     efficiency: tuple[float, float] | None = None
     """Of a storage whose loss follows its power: energy taken over drawn, and given over taken out."""
+    metering_mw: float = 0.0
+    """By how much a metering window's highest mean is above the mean."""
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -238,6 +240,8 @@ class _Programme:
         return len(self.upper.rhs)
 
     def matrix(self, rows: _Rows) -> Any:
+        if not rows.value:  # neither a rule nor a line nor a storage
+            return sparse.csr_array((len(rows.rhs), self.size))
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
@@ -481,4 +485,5 @@ class _Programme:
             charge_mw=together[0], discharge_mw=together[1],
             soc_mwh=self.idle_mwh + together[2], shares=shares if len(shares) > 1 else {},
             window_mw=window, window_time_s=at, peak_mw=streams.highest(self.parts, nets),
+            metering_mw=metering.excess_mw(self.site, self.parts, nets),
         )  # fmt: skip

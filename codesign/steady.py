@@ -315,7 +315,7 @@ def air_side(site: Site, setting: Setting, sizes: Mapping[str, Size]) -> AirSide
 def worst(limit: str, place: str, left: np.ndarray, unit: str, hours: Mapping[str, Any]) -> Margin:
     """Return the margin of the hour with the least to spare; its time is the hour's place in the day."""
     at = int(np.argmin(left))
-    where = f"{place}, {hours['date'][at]} {int(hours['hour_of_day'][at]):02d}:00"
+    where = f"{place}, {hours['date'][at]} {climate.clock(hours['hour_of_day'][at])}"
     return Margin(
         limit, "static", where, 3600.0 * float(hours["hour_of_day"][at]), float(left[at]), unit, "static"
     )

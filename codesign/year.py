@@ -3,6 +3,9 @@
 The plan's sizes, setting and schedule are evaluated exactly on all days, operation chosen anew. Where an hour
 breaks a static limit, what is missing is counted as unserved and priced, so that a plan made for too few days
 is dear rather than merely wrong. The bound of a plan is that of its representative days, not of the year.
+A limit is short in a span by what it is short at the worst of its readings (`climate`). The year is billed as
+a utility bills it: the demand charge on each calendar month's own peak. A plan has few days and no months; it
+takes twelve times the highest peak of its days, which is no less where those hold the year's highest.
 
 symbol  name            unit      meaning
 s_l     short_mw        MW        by how much limit l is broken in an hour, each state of redundancy apart
@@ -14,9 +17,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesign import catalogue, climate, days, evaluation, modes, steady
 from codesign.climate import Array
@@ -52,15 +56,17 @@ class Shortage:
 class YearEvaluation:
     """A plan on all days.
 
-    hours, one row an hour of the year: the columns of `Plan.hours` and
-        unserved_heat_mw unserved_power_mw
-    short_mw, one row an hour: a column LIMIT @ PLACE for every limit that is broken in some hour
+    hours, rows as in `Plan.hours`, of every day: its columns and
+        unserved_heat_mw unserved_power_mw, the most of the row's span
+    short_mw, the same rows: a column LIMIT @ PLACE for every limit that is broken in some hour
+    span: index of each row's span
     broken: broken limits, those that do not depend on the hour among them
     """
 
     cost_items: tuple[CostItem, ...]
     hours: Table
     short_mw: Table
+    span: NDArray[np.int64]
     broken: tuple[Margin, ...]
     unserved_usd_per_mwh: float
 
@@ -106,7 +112,8 @@ class YearEvaluation:
             at = int(short.argmax())
             made.append(
                 Shortage(
-                    limit, place, float(weight @ (short > 0.0)), float(weight @ short), float(short[at]),
+                    limit, place, float(weight @ (self.most(short) > 0.0)),
+                    float(weight @ self.most(short)), float(short[at]),
                     str(self.hours["date"][at]), float(self.hours["hour_of_day"][at]),
                 )
             )  # fmt: skip
@@ -123,6 +130,10 @@ class YearEvaluation:
         """Date with the most unserved; None where nothing is."""
         by_day = self.unserved_by_day_mwh
         return max(by_day, key=by_day.__getitem__) if by_day else None
+
+    def most(self, values: Array) -> Array:
+        """Return by row the greatest value of its span."""
+        return _most(self.span, values)
 
     def _item(self, name: str) -> float:
         return sum(item.usd_per_year for item in self.cost_items if item.name == name)
@@ -141,7 +152,8 @@ def evaluate_year(
     Parameters
     ----------
     on
-        The days to take instead, with weights that sum to 365; the site's own give the plan's cost.
+        The days to take instead, with weights that sum to 365; the site's own give the plan's cost. They have
+        no months: the demand charge is then the plan's, too.
     hour_step_h
         Step within a day; the site's by default. A finer one shows hours between the plan's.
     unserved_usd_per_mwh
@@ -162,13 +174,34 @@ def evaluate_year(
         missing = np.where(spare < 0.0, -spare, 0.0)
         if missing.any():
             short[f"{limit}{SEPARATOR}{place}"] = missing
+    span = climate.hours(year).span
     heat = sum((_worst_state(short, limit, exact.hours.rows) for limit in HEAT), np.zeros(exact.hours.rows))
     power = np.max([_worst_state(short, limit, exact.hours.rows) for limit in POWER], axis=0)
-    hours = Table({**exact.hours, "unserved_heat_mw": heat, "unserved_power_mw": power})
+    unserved = {"unserved_heat_mw": _most(span, heat), "unserved_power_mw": _most(span, power)}
+    hours = Table({**exact.hours, **unserved})
+    items = exact.cost_items if on is not None else tuple(_by_month(site, exact))
     return YearEvaluation(
-        cost_items=exact.cost_items, hours=hours, short_mw=Table(short), broken=exact.broken,
+        cost_items=items, hours=hours, short_mw=Table(short), span=span, broken=exact.broken,
         unserved_usd_per_mwh=unserved_usd_per_mwh,
     )  # fmt: skip
+
+
+def _by_month(site: Site, exact: evaluation.Evaluation) -> Iterator[CostItem]:
+    """Yield the cost items, the demand charge on the peak of each calendar month."""
+    peak_mw: dict[str, float] = {}
+    metered_mw = (exact.hours["poi_mw"] + exact.metering_mw).tolist()
+    for date, mw in zip(exact.hours["date"].tolist(), metered_mw, strict=True):
+        peak_mw[date[5:7]] = max(mw, peak_mw.get(date[5:7], 0.0))
+    usd = site.energy.demand_charge_usd_per_mw_month * math.fsum(peak_mw.values())
+    for item in exact.cost_items:
+        yield replace(item, usd_per_year=usd) if item.name == "demand" else item
+
+
+def _most(span: NDArray[np.int64], values: Array) -> Array:
+    """Return by row the greatest value of its span."""
+    most = np.full(int(span.max()) + 1, -np.inf)
+    np.maximum.at(most, span, values)
+    return np.asarray(most[span])
 
 
 def add_worst(
@@ -218,6 +251,7 @@ def claim(found: YearEvaluation, added: Sequence[str] = ()) -> YearClaim:
     shortages = found.shortages
     return YearClaim(
         days=len(np.unique(found.hours["date"])), cost_usd_per_year=found.cost_usd_per_year,
+        demand_usd_per_year=found.demand_usd_per_year,
         unserved_heat_mwh=found.unserved_heat_mwh, unserved_power_mwh=found.unserved_power_mwh,
         unserved_usd_per_mwh=found.unserved_usd_per_mwh, hours_short=found.hours_short,
         short=f"{shortages[0].limit}{SEPARATOR}{shortages[0].place}" if shortages else "",
@@ -254,7 +288,7 @@ def serving_usd_per_year(site: Site, plan: Plan, limit: str, short_mw: float, dr
 def _due(site: Site, plan: Plan, found: YearEvaluation, name: str, short: Array) -> bool:
     """Whether serving a limit costs less than leaving its shortage unserved."""
     at = int(short.argmax())
-    unserved = found.unserved_usd_per_mwh * float(found.hours["weight_h_per_year"] @ short)
+    unserved = found.unserved_usd_per_mwh * float(found.hours["weight_h_per_year"] @ found.most(short))
     limit = name.partition(SEPARATOR)[0]
     return unserved > serving_usd_per_year(
         site, plan, limit, float(short[at]), float(found.hours["dry_bulb_c"][at])
@@ -297,7 +331,7 @@ def _spare_mw(
     broken = {(margin.limit, _state(margin)) for margin in exact.broken}
     sizes, hours, point = plan.sizes, exact.hours, _point(year, setting, plan)
     spares = [
-        ("contract", "poi", sizes["contract"].value - hours["poi_mw"]),
+        ("contract", "poi", sizes["contract"].value - hours["poi_mw"] - exact.metering_mw),
         ("interconnection", "poi", year.poi.interconnection_limit_mw - hours["poi_peak_mw"]),
     ]
     if np.isfinite(point.flow_kg_per_s):

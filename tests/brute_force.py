@@ -78,16 +78,19 @@ class Hall:
         price = {
             row["time"]: float(row["price_usd_per_mwh"]) for row in series[site["energy"]["price_series"]]
         }
-        rows = []
+        rows = []  # hourly readings: means weigh, the highest of each step and the day's lowest only limit
         shift = site["climate"]["utc_offset_h"] - site["energy"]["utc_offset_h"]
         step_h = site["clock"].get("hour_step_h", 1)
         for day in site["days"]:
-            for hour in range(0, 24, step_h):
-                local = datetime.fromisoformat(f"{day['date']}T{hour:02d}:00")
-                stamp = (local - timedelta(hours=shift)).strftime("%Y-%m-%dT%H:%M")
-                rows.append(
-                    (weather[local.strftime("%Y-%m-%dT%H:%M")], price[stamp], day["weight_days"] * step_h)
-                )
+            local = [datetime.fromisoformat(day["date"]) + timedelta(hours=hour) for hour in range(24)]
+            air = [weather[each.isoformat(timespec="minutes")] for each in local]
+            cost = [price[(t - timedelta(hours=shift)).isoformat(timespec="minutes")] for t in local]
+            for first in range(0, 24, step_h):
+                step = slice(first, first + step_h)
+                usd = math.fsum(cost[step]) / step_h
+                rows.append((math.fsum(air[step]) / step_h, usd, day["weight_days"] * step_h))
+                rows.append((max(air[step]), usd, 0.0))
+            rows.append((min(air), 0.0, 0.0))
         self.db, self.price, self.weight = np.array(rows).T
         self.rho = (1 - 2.25577e-5 * site["climate"].get("altitude_m", 0.0)) ** 5.25588
         self.k = round(site["clock"]["macro_s"] / site["clock"]["step_s"])

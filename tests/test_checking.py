@@ -12,8 +12,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import codesign
-from codesign import catalogue, evaluation, window, workload
-from codesign.checking import check, ocp, runs
+from codesign import catalogue, duration, evaluation, window, workload
+from codesign.checking import check, ocp, runs, uncovered
 from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
 from codesign.checking.controller import Controller
@@ -322,6 +322,27 @@ def test_the_largest_job_drops_and_returns_with_its_profile() -> None:
     job = site().jobs["big"]
     assert (level[20:60] == job.idle_pu * job.plateau_pu).all()
     assert (level[60:80] == line.nominal[60:80, begin().stack.disturbances.index("big_0.level_pu")]).all()
+
+
+def test_a_run_lasts_until_the_recovery_is_over() -> None:
+    """By hand: trip at 60 s, 45 s off, 180 s of reload; stop at 90 s, 20 s away, a window of 5 s after."""
+    tail = {"chiller_trip.duration_s": 285, "job_abort_restart.at_s": 90,
+            "job_abort_restart.duration_s": 111}  # fmt: skip
+    late = site().with_({f"scenarios.{key}": value for key, value in tail.items()})
+    schedule = plan().schedule
+    assert duration.over_s(late, schedule, "chiller_trip") == 285.0
+    assert duration.run_s(late, schedule, "job_abort_restart") == 115.0
+    assert timeline(late, plan(), begin(), "job_abort_restart").steps == 230
+    assert duration.run_s(late, schedule, "nominal_hot") == 20.0
+
+
+def test_a_scenario_that_ends_early_is_not_covered() -> None:
+    run = result("cdu_pump_trip")
+    assert uncovered(site(), plan(), run) == ""
+    short = replace(run, time_s=run.time_s[:30])
+    assert uncovered(site(), plan(), short).startswith("ended at 14.5 s, the event is over at ")
+    broken = replace(run, status="integration failed at 3 s: a state is not finite")
+    assert uncovered(site(), plan(), broken) == broken.status
 
 
 def test_a_fine_step_divides_the_clocks() -> None:

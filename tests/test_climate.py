@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codesign import climate
+from codesign import climate, readings
 from codesign.errors import InputError
 from codesign.site import Site, load
 
@@ -22,8 +22,8 @@ def test_the_hottest_hour_pairs_with_its_price(toy: Site) -> None:
     hours = climate.hours(toy.with_({"clock.hour_step_h": 1}))
     (at,) = np.flatnonzero((hours.date == "2023-08-18") & (hours.hour_of_day == 17.0))
     assert hours.dry_bulb_c[at] == hours.dry_bulb_c.max() == 43.0
-    assert climate.stamp(int(hours.utc[at]), 0.0) == "2023-08-18T22:00"
-    assert climate.stamp(int(hours.utc[at]), -5.0) == "2023-08-18T17:00"
+    assert readings.stamp(int(hours.utc[at]), 0.0) == "2023-08-18T22:00"
+    assert readings.stamp(int(hours.utc[at]), -5.0) == "2023-08-18T17:00"
     rows = (TOY / "price.csv").read_text().splitlines()
     (row,) = (row for row in rows if row.startswith("2023-08-18T22:00"))
     assert hours.price_usd_per_mwh[at] == float(row.split(",")[1])
@@ -40,9 +40,11 @@ def test_one_entry_an_hour_of_a_day(toy: Site) -> None:
 
 
 def test_wider_steps_weigh_more(toy: Site) -> None:
+    """Entries that only limit stand beside them (`test_readings`)."""
     hours = climate.hours(toy.with_({"clock.hour_step_h": 3}))
-    assert len(hours) == 24
-    assert hours.hour_of_day.tolist() == 3 * [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 21.0]
+    weighs = hours.weight_h_per_year > 0.0
+    assert weighs.sum() == 24
+    assert hours.hour_of_day[weighs].tolist() == 3 * [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 21.0]
     assert hours.weight_h_per_year.sum() == 8760.0
 
 
@@ -63,3 +65,8 @@ def test_air_density(toy: Site) -> None:
     """ICAO standard atmosphere: 142 m gives 0.9833 of the pressure at sea level; 0 m gives 1."""
     assert climate.air_density_pu(toy) == pytest.approx(0.98328, abs=1e-5)
     assert climate.air_density_pu(toy.with_({"climate.altitude_m": 0})) == 1.0
+
+
+def test_an_hour_of_the_day_is_told_with_its_minutes() -> None:
+    told = [climate.clock(hour) for hour in (0.0, 14.25, 23.75, 9 + 5 / 60)]
+    assert told == ["00:00", "14:15", "23:45", "09:05"]

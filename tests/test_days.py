@@ -13,7 +13,7 @@ from scipy.cluster import hierarchy
 from scipy.optimize import minimize
 
 import codesign
-from codesign import catalogue, climate, days, evaluation, year
+from codesign import catalogue, climate, days, evaluation, readings, year
 from codesign.design import Design, Plan, Sizes
 from codesign.errors import InputError
 from codesign.site import Site
@@ -71,8 +71,8 @@ def test_hottest_hours_are_the_dear_ones_only_when_joined_on_utc(dallas: Site, w
     """50 hottest hours: 956 USD/MWh on average joined on UTC, 49 row by row."""
     day = whole.dates.index(HOTTEST)
     assert (whole.dry_bulb_c[day, 17], whole.price_usd_per_mwh[day, 17]) == (43.0, 831.805)
-    price = dict(zip(*climate.price_utc(dallas), strict=True))
-    assert price[climate.utc_s(f"{HOTTEST}T22:00", 0)] == 831.805
+    price = climate.price_of(dallas)
+    assert price.value[price.time_s.index(readings.utc_s(f"{HOTTEST}T22:00", 0))] == 831.805
     order = np.argsort(-whole.dry_bulb_c.ravel(), kind="stable")[:50]
     assert whole.price_usd_per_mwh.ravel()[order].mean() == pytest.approx(956, abs=0.5)
     by_row = np.array(dallas.series.price["price_usd_per_mwh"])[order]
@@ -272,7 +272,8 @@ def test_needs_by_hand() -> None:
     cool, hot = np.full(24, 20.0), np.full(24, 20.0)
     hot[12] = 30.0
     price = np.full((2, 24), 50.0)
-    need = days.needs(days.Year(("a", "b"), np.array([cool, hot]), price), 25.0)
+    air = np.array([cool, hot])
+    need = days.needs(days.Year(("a", "b"), air, air, air, price), 25.0)
     assert need["hottest"].tolist() == [20.0, 30.0]
     assert need["cooling"].tolist() == [0.0, 5.0]
     assert need["dearest"].tolist() == pytest.approx([1200.0, 1200.0 + 50.0 * 5 * days.LOAD_PU_PER_K])
@@ -330,39 +331,64 @@ def changed(site: Site, plan: Plan, contract_mw: float | None = None, **counts: 
     return replace(plan, sizes=Sizes({**plan.sizes, **sizes}))
 
 
+def ample(site: Site, plan: Plan, contract_mw: float | None = None) -> Plan:
+    """Return the plan with more of every machine than its own days ask for."""
+    more = changed(site, plan, contract_mw, chiller=4, air_chiller=5, transformer=3)
+    return replace(more, sizes=Sizes({**more.sizes, "buffer": replace(plan.sizes["buffer"], value=6.0)}))
+
+
 def test_on_its_own_days_a_plan_costs_what_it_costs(stored: Design) -> None:
-    found = year.evaluate_year(stored.site, stored.plan, on=stored.site.days)
-    assert found.cost_usd_per_year == pytest.approx(stored.plan.cost_usd_per_year, rel=1e-12)
-    assert [item.name for item in found.cost_items] == [item.name for item in stored.plan.cost_items]
-    for name, column in stored.plan.hours.items():
-        if column.dtype.kind == "f":
-            assert found.hours[name] == pytest.approx(column, rel=1e-6, abs=1e-9)
-        else:
-            assert found.hours[name].tolist() == column.tolist()
-    assert (found.unserved_usd_per_year, found.hours_short, found.worst_day) == (0.0, 0.0, None)
+    site, plan = stored.site, stored.plan
+    assert plan.setting is not None
+    exact = evaluation.evaluate(site, plan.setting, plan.sizes, plan.schedule)
+    found = year.evaluate_year(site, plan, on=site.days)
+    assert found.cost_usd_per_year == pytest.approx(exact.cost_usd_per_year, rel=1e-12)
+    assert [item.name for item in found.cost_items] == [item.name for item in exact.cost_items]
+    for name, column in exact.hours.items():
+        assert found.hours[name].tolist() == column.tolist()
 
 
 def test_a_plan_for_the_hottest_day_holds_all_year(dallas: Site, stored: Design) -> None:
-    found = year.evaluate_year(dallas, stored.plan)
-    assert found.hours.rows == 365 * 8
+    plan = ample(dallas, stored.plan, contract_mw=1.1)
+    found = year.evaluate_year(dallas, plan)
+    assert found.hours.rows == 365 * 24
     assert found.hours["weight_h_per_year"].sum() == 8760.0
     assert not found.broken
     assert found.unserved_usd_per_year == 0.0
-    assert year.add_worst(dallas, stored.plan, hour_step_h=12) is dallas
+    assert year.add_worst(dallas, plan, hour_step_h=12) is dallas
 
 
-def test_hours_between_the_steps_show_by_how_much_the_contract_misses(dallas: Site, stored: Design) -> None:
-    """The toy's contract is the peak at 15:00; the highest hour is 17:00."""
+def test_the_highest_hour_is_missed_by_as_much_at_any_step(dallas: Site, stored: Design) -> None:
+    """A contract 0.1 kW below the peak at 17:00: short in that hour, and in the 3 h and 12 h around it."""
+    peak = float(year.evaluate_year(dallas, ample(dallas, stored.plan), hour_step_h=1).hours["poi_mw"].max())
+    plan = ample(dallas, stored.plan, contract_mw=peak - 1e-4)
+    for step in (1, 3, 12):
+        found = year.evaluate_year(dallas, plan, hour_step_h=step)
+        (short,) = found.shortages
+        assert (short.limit, short.date, short.hour_of_day) == ("contract", HOTTEST, 17.0)
+        assert short.most_mw == pytest.approx(1e-4, rel=1e-6)
+        assert found.hours_short == step
+        assert found.unserved_power_mwh == short.energy_mwh == pytest.approx(1e-4 * step, rel=1e-6)
+        assert found.unserved_usd_per_year == 10_000.0 * short.energy_mwh
+        assert found.worst_day == HOTTEST
+    served = year.serving_usd_per_year(dallas, plan, "contract", 1e-4, 43.0)
+    assert served > 1.0  # dearer to serve than to miss for an hour: no day is due
+    assert year.add_worst(dallas, plan, hour_step_h=1) is dallas
+
+
+def test_the_demand_charge_is_billed_by_calendar_month(dallas: Site, stored: Design) -> None:
+    """By hand from the hours: 12 peaks at 8000 USD per MW; the plan's bill is 12 times the highest."""
     found = year.evaluate_year(dallas, stored.plan, hour_step_h=1)
-    (short,) = found.shortages
-    assert (short.limit, short.date, short.hour_of_day) == ("contract", HOTTEST, 17.0)
-    assert short.most_mw == found.hours["poi_mw"].max() - stored.plan.sizes["contract"].value
-    assert 0.0 < short.most_mw < 0.01
-    assert found.unserved_power_mwh == short.energy_mwh
-    assert found.unserved_usd_per_year == 10_000.0 * short.energy_mwh
-    assert found.worst_day == HOTTEST
-    served = year.serving_usd_per_year(dallas, stored.plan, "contract", short.most_mw, 43.0)
-    assert served > found.unserved_usd_per_year  # dearer to serve than to miss: no day is due
+    months = np.array([int(date[5:7]) for date in found.hours["date"].tolist()])
+    peaks = [float(found.hours["poi_mw"][months == month].max()) for month in range(1, 13)]
+    assert found.demand_usd_per_year == pytest.approx(8000 * sum(peaks), rel=1e-12)
+    assert found.demand_usd_per_year < 12 * 8000 * max(peaks)
+    assert peaks[7] == max(peaks)  # August
+    claim = year.claim(found)
+    assert claim.demand_usd_per_year == found.demand_usd_per_year
+    flat = dallas.with_({"energy.demand_charge_usd_per_mw_month": 0})
+    free = year.evaluate_year(flat, stored.plan, hour_step_h=1)
+    assert found.cost_usd_per_year - free.cost_usd_per_year == pytest.approx(8000 * sum(peaks), rel=1e-9)
 
 
 def test_shortages_are_the_margins_of_the_evaluation(dallas: Site, stored: Design) -> None:

@@ -39,8 +39,8 @@ from codesign.site import Site
 JSON_KEYS = [
     "site", "outcome", "reason", "plan_cost_usd_per_year", "cost_usd_per_year", "bound_usd_per_year", "gap",
     "influenced_gap",
-    "year_cost_usd_per_year", "year_unserved_mwh", "year_unserved_usd_per_year", "year_hours_short",
-    "year_short", "year_worst_day", "days_added",
+    "year_cost_usd_per_year", "year_demand_usd_per_year", "year_unserved_mwh", "year_unserved_usd_per_year",
+    "year_hours_short", "year_short", "year_worst_day", "days_added",
     "it_mw", "poi_peak_mw", "pue", "wue_l_per_kwh", "capex_usd_per_kw_it", "sizes",
     "margins", "covered", "not_covered", "seconds", "versions",
 ]  # fmt: skip

@@ -20,9 +20,10 @@ STEADY = 1
 
 @cache
 def site(unused: str = "idle") -> Site:
-    """A tiny site of three racks that work and one that does not."""
-    jobs = {"jobs.pretrain.count": 1, "jobs.pretrain.racks": 2, "jobs.tune.racks": 1}
-    return random_site(STEADY).with_({**jobs, "pods.a.racks": 4, "pods.a.unused": unused})
+    """A tiny site of six racks that work and two that do not."""
+    jobs = {"jobs.pretrain.count": 2, "jobs.pretrain.racks": 2, "jobs.tune.racks": 2}
+    changed = {**jobs, "pods.a.racks": 8, "pods.a.unused": unused, "poi.allocated_share": 0.05}
+    return random_site(STEADY).with_(changed)
 
 
 @cache
@@ -41,17 +42,17 @@ def load(of: Site) -> steady.ItLoad:
 def test_a_rack_without_a_job_draws_its_idle_power() -> None:
     rack = catalogue.build(site(), "rack", "gb200-nvl72")
     idle, off = load(site()), load(site("off"))
-    assert [(each.pod, each.racks, each.level_pu) for each in workload.idle_racks(site())] == [("a", 1, 0.2)]
+    assert [(each.pod, each.racks, each.level_pu) for each in workload.idle_racks(site())] == [("a", 2, 0.2)]
     assert workload.idle_racks(site("off")) == ()
-    assert idle.idle_mw == pytest.approx(0.2 * rack.nominal_kw / 1e3)
-    assert idle.dynamic_mw - off.dynamic_mw == pytest.approx(0.2 * rack.nominal_kw / 1e3)
-    assert idle.air_kw - off.air_kw == pytest.approx(0.2 * (1 - rack.liquid_pu) * rack.nominal_kw)
-    assert (idle.racks, off.racks) == (4, 3)
-    assert idle.tcs_flow_l_per_min == pytest.approx(4 / 3 * off.tcs_flow_l_per_min)
+    assert idle.idle_mw == pytest.approx(0.4 * rack.nominal_kw / 1e3)
+    assert idle.dynamic_mw - off.dynamic_mw == pytest.approx(0.4 * rack.nominal_kw / 1e3)
+    assert idle.air_kw - off.air_kw == pytest.approx(0.4 * (1 - rack.liquid_pu) * rack.nominal_kw)
+    assert (idle.racks, off.racks) == (8, 6)
+    assert idle.tcs_flow_l_per_min == pytest.approx(8 / 6 * off.tcs_flow_l_per_min)
 
 
 def test_racks_that_are_off_are_as_good_as_none() -> None:
-    assert load(site("off")) == load(site().with_({"pods.a.racks": 3}))
+    assert load(site("off")) == load(site().with_({"pods.a.racks": 6}))
 
 
 def test_idle_power_is_paid_for_and_in_every_limit() -> None:

@@ -81,8 +81,8 @@ def test_the_plan_is_the_cheapest_of_all(tmp_path: Path) -> None:
     """Enumerated under a rule so wide that nothing can break it: the same optimum."""
     wide = {"poi.rule": "ercot_2026_draft", "poi.allocated_share": 1.0, "poi.window_mw": 1e4}
     best = brute_force.best(*brute_force.read(site().with_(wide).save(tmp_path / "site")), DECK)
-    assert plan().cost_usd_per_year == pytest.approx(best.cost, rel=1e-6)
-    assert plan().bound_usd_per_year == pytest.approx(best.cost, rel=1e-6)
+    assert plan().cost_usd_per_year == pytest.approx(best.cost, rel=2e-5)
+    assert plan().bound_usd_per_year == pytest.approx(best.cost, rel=2e-5)
 
 
 def test_clocks_apart_find_it_too() -> None:
@@ -108,4 +108,4 @@ def test_the_audit_and_the_page_take_it() -> None:
 
 def test_the_certificate_says_so() -> None:
     assert any("names no rule" in said for said in uncovered.never_covered(site()))
-    assert not any("rule" in said and "draft" in said for said in refining._assumptions(site(), plan()))
+    assert not any("rule" in said and "draft" in said for said in refining._assumptions(site(), plan(), 1.0))

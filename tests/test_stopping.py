@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import casadi as ca
+import numpy as np
 import pytest
 from test_apart import sleeping
 from tiny import random_site
@@ -16,6 +18,7 @@ from tiny import random_site
 import codesign
 from codesign import apart, checking, linear, planning, refining, stopping
 from codesign.checking.sensitivity import Sensitivity
+from codesign.checking.solver import Solver
 from codesign.design import Check, Margin, Outcome, Plan
 from codesign.errors import Fault, InputError, StoppedError
 from codesign.planning import highs
@@ -203,3 +206,16 @@ def test_what_a_process_refuses_is_refused_here() -> None:
 def test_a_process_that_sigterm_ended_was_stopped_and_did_not_fail() -> None:
     with pytest.raises(StoppedError):
         apart.each([ended_from_outside])
+
+
+def test_a_long_solve_ends_between_two_of_its_iterations() -> None:
+    """Rosenbrock's valley takes 21 iterations; the user stops after a few looks."""
+    x, p = ca.SX.sym("x", 2), ca.SX.sym("p")
+    valley = (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2 + p
+    bounds = {"lbg": np.array([-10.0]), "ubg": np.array([10.0])}
+    solver = Solver({"x": x, "f": valley, "g": x[0] + x[1], "p": p}, bounds)
+    start, looks = np.array([-1.2, 1.0]), itertools.count()
+    assert solver.solve(np.zeros(1), start).iterations > 12
+    with stopping.within(stop=lambda: next(looks) > 3), pytest.raises(StoppedError):
+        solver.solve(np.zeros(1), start)
+    assert next(looks) < 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
-from tiny import random_site
+from tiny import opposed, random_site, unchecked
 
 import codesign
 from codesign import catalogue, evaluation, realising, smoothing, streams, workload
 from codesign.auditing.bank import Bank
 from codesign.components.storage import Storage
-from codesign.design import Schedule
+from codesign.design import Plan, Schedule, Sizes, Table
 
 CELL_F, CELL_V, CELL_OHM, CELL_WH = 3000.0, 2.7, 0.29e-3, 3.04
 """Maxwell K2 series, BCAP3000 P270 K04, document 1015370.4 (capacitance least, DC resistance most, new)."""
@@ -177,9 +178,13 @@ def swinging(**changes: Any) -> codesign.Site:
     })  # fmt: skip
 
 
+@cache
+def swung() -> Plan:
+    return codesign.plan(swinging().with_({"solver.method": "split"}), gap=1e-4)
+
+
 def test_cycle_life_is_named_where_it_sets_the_energy() -> None:
-    site = swinging()
-    plan = codesign.plan(site.with_({"solver.method": "split"}), gap=1e-4)
+    site, plan = swinging(), swung()
     assert plan.sizes["storage_energy"].set_by == "storage_life @ static"
     # by hand: discharged energy a year over cycles a year is the energy that is needed
     card = catalogue.build(site, "storage", "supercap-row")
@@ -220,6 +225,44 @@ def test_the_course_of_a_plan_keeps_the_law_step_by_step() -> None:
 
         end = solve_ivp(law, (0.0, step), [found.soc_mwh[k]], rtol=1e-11, atol=1e-15).y[0, -1]
         assert end == pytest.approx(found.soc_mwh[(k + 1) % count], abs=2e-7 * energy)
+
+
+NOT_RUN = {"scenario", "outcome"}
+"""Limits of the audit that a plan alone breaks: its scenarios were not run."""
+
+
+def broken(site: codesign.Site, plan: Plan) -> set[str]:
+    return {breach.limit for breach in codesign.audit(unchecked(site, plan)).breaches} - NOT_RUN
+
+
+def recorded(plan: Plan, **columns: Any) -> Plan:
+    return replace(plan, dispatch=Table({**plan.dispatch, **columns}))
+
+
+def test_the_audit_follows_the_law_in_volts_and_amperes() -> None:
+    """A plan as it is; then energy, power or window of its storage as they cannot be."""
+    site, plan = swinging(), swung()
+    assert broken(site, plan) == set()
+    soc = plan.dispatch["soc_mwh"]
+    moved = soc.copy()
+    moved[7] += 1e-6 * plan.sizes["storage_energy"].value
+    assert "storage_balance" in broken(site, recorded(plan, soc_mwh=moved))
+    at_rest = np.full(len(soc), soc[0])
+    assert "storage_balance" in broken(site, recorded(plan, soc_mwh=at_rest))
+    assert "storage_energy_low" in broken(site, recorded(plan, soc_mwh=0.5 * soc))
+    less = replace(plan.sizes["storage_energy"], value=0.02 * plan.sizes["storage_energy"].value)
+    small = replace(plan, sizes=Sizes({**plan.sizes, "storage_energy": less}))
+    assert {"storage_rate", "storage_life", "storage_voltage"} <= broken(
+        site, recorded(small, soc_mwh=0.02 * soc)
+    )
+    hours = Table({**plan.hours, "storage_loss_mw": plan.hours["storage_loss_mw"] - 0.0005})
+    assert "storage_loss_mw" in broken(site, replace(plan, hours=hours))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("site", "gap"), [(opposed(one_job_absent=True), 1e-2), (random_site(5), 1e-3)])
+def test_the_audit_finds_the_same_with_a_job_away_and_with_jitter(site: codesign.Site, gap: float) -> None:
+    assert broken(site, codesign.plan(site.with_({"solver.method": "split"}), gap=gap)) == set()
 
 
 def test_what_storage_draws_at_rest_is_in_power_cost_and_pue() -> None:

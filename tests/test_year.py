@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_days import HOTTEST, TOY, changed, folder
+from test_days import HOTTEST, TOY, ample, changed, folder
 
 import codesign
 from codesign import answer, evaluation, modes, refining, year
@@ -36,8 +36,10 @@ def mild(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def stored() -> Design:
-    return Design.load(Path(__file__).parent / "designs" / "toy_1mw")
+def stored(dallas: Site) -> Design:
+    """The toy's design, with room for the highest hour of the year."""
+    design = Design.load(Path(__file__).parent / "designs" / "toy_1mw")
+    return replace(design, plan=ample(dallas, design.plan, contract_mw=1.1))
 
 
 def judged(site: Site, plan: Plan, stored: Design, claim: YearClaim) -> Ledger:
@@ -82,6 +84,7 @@ def test_a_tampered_claim_of_the_year_is_refused(dallas: Site, stored: Design) -
         "cost_usd_per_year": claim.cost_usd_per_year * (1 - 1e-4), "unserved_heat_mwh": 0.0,
         "unserved_power_mwh": 1.0, "hours_short": claim.hours_short - 6.0, "short": "contract @ poi",
         "worst_day": "2023-01-01", "days": 366, "added": ("2023-01-01",),
+        "demand_usd_per_year": claim.demand_usd_per_year and claim.demand_usd_per_year + 1.0,
     }  # fmt: skip
     assert tampered.keys() == set(YearClaim.__dataclass_fields__) - {"unserved_usd_per_mwh"}
     assert not judged(dallas, plan, stored, claim).breaches

@@ -70,7 +70,8 @@ def _judge(ledger: Ledger, design: Design, site: Site) -> None:
         waves.judge(ledger, the_hall, claims)
     if claims:
         waste.judge(ledger, the_hall)
-        money.judge(ledger, site, asked, design)
+        metering_mw = waves.metering_excess_mw(the_hall) if schedule else 0.0
+        money.judge(ledger, site, asked, design, metering_mw)
         year.judge(ledger, the_hall, design)
     if schedule and claims:
         stated.judge(ledger, design)

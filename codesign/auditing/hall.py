@@ -245,7 +245,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     hours = climate.hours(hall.site)
     _ranges(ledger, hall, loops)
     for h in range(len(hours.dry_bulb_c)):
-        place = f"{hours.date[h]} {int(hours.hour_of_day[h]):02d}:00"
+        place = f"{hours.date[h]} {climate.clock(hours.hour_of_day[h])}"
         _rejection(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
         _air(ledger, hall, loops, float(hours.dry_bulb_c[h]), place)
     if claims and _same_hours(ledger, hall):
@@ -261,7 +261,7 @@ def _transformers(ledger: Ledger, hall: Hall) -> None:
     place = {}
     for h in range(hours.rows):
         mva = float(hours["poi_mw"][h] - hours["transformer_loss_mw"][h]) / hall.site.poi.power_factor
-        when = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
+        when = f"{hours['date'][h]} {climate.clock(hours['hour_of_day'][h])}"
         place[float(hours["dry_bulb_c"][h]), mva] = when
     worst: list[tuple[float, float]] = []
     for ambient, mva in sorted(place, reverse=True):
@@ -417,7 +417,7 @@ def _same_hours(ledger: Ledger, hall: Hall) -> bool:
 def _hour(ledger: Ledger, hall: Hall, loops: Loops, h: int) -> None:
     """One recorded hour: possible, and what it says."""
     row = {name: column[h] for name, column in hall.plan.hours.items()}
-    place = f"{row['date']} {int(row['hour_of_day']):02d}:00"
+    place = f"{row['date']} {climate.clock(row['hour_of_day'])}"
     dry_bulb, spec = float(row["dry_bulb_c"]), hall.site.equipment
     heat, on, cycling = loops.heat_kw, float(row["chillers_on"]), float(row["cycling_pu"])
     cap = hall.machine_kw(dry_bulb)

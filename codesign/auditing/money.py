@@ -15,10 +15,11 @@ COMPONENT = {
 """Component of a size whose name differs from it."""
 
 
-def judge(ledger: Ledger, site: Site, asked: Site, design: Design) -> None:
+def judge(ledger: Ledger, site: Site, asked: Site, design: Design, metering_mw: float = 0.0) -> None:
     """Re-add every item of the annual cost, the investment, and the arithmetic of the claim.
 
-    `site` is the one whose modes are decided by the plan, `asked` the one of the design.
+    `site` is the one whose modes are decided by the plan, `asked` the one of the design. The meter reads
+    `metering_mw` above an hour's mean.
     """
     plan, claim = design.plan, design.certificate
     found, capex = _capital(site, plan)
@@ -26,7 +27,7 @@ def judge(ledger: Ledger, site: Site, asked: Site, design: Design) -> None:
     found["energy"] = sum(
         float(w) * float(usd) * float(mw) for w, usd, mw in zip(weight, price, poi, strict=True)
     )
-    found["demand"] = 12 * site.energy.demand_charge_usd_per_mw_month * float(max(poi))
+    found["demand"] = 12 * site.energy.demand_charge_usd_per_mw_month * (float(max(poi)) + metering_mw)
     found["contract"] = site.energy.contract_charge_usd_per_mw_year * plan.sizes["contract"].value
     if lost := _lost_work(site):
         found["lost_work"] = lost

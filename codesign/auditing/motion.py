@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import catalogue, climate, window, workload
+from codesign import catalogue, climate, duration, window, workload
 from codesign.auditing import radau
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -223,7 +223,7 @@ def _shape(ledger: Ledger, hall: Hall, plant: Plant, run: ScenarioResult) -> boo
             ledger.breach("trajectory", f"{run.id}, {kind}", f"{table.rows} samples", f"{len(run.time_s)}")
         elif kind != "states" and any(values[-1] != values[-2] for values in table.values()):
             ledger.breach("trajectory", f"{run.id}, {kind}", "the last row differs", "the row before it")
-    due = round(getattr(hall.site.scenarios, run.id).duration_s / step_s) + 1
+    due = duration.steps(hall.site, hall.plan.schedule, run.id, step_s) + 1
     if run.status == "complete":
         ledger.equal("trajectory", f"{run.id}, samples", len(run.time_s), due)
     if any(abs(t - k * step_s) > 1e-9 for k, t in enumerate(run.time_s)) or len(run.time_s) < 2:

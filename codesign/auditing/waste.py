@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from codesign import climate
 from codesign.auditing.hall import Hall, Loops
 from codesign.auditing.ledger import Ledger
 
@@ -33,7 +34,7 @@ def judge(ledger: Ledger, hall: Hall) -> None:
         drawn = float(hours["dry_cooler_power_kw"][h] + hours["chiller_power_kw"][h])
         allowed = known[dry_bulb] * (1.0 + WITHIN_PU) + WITHIN_PU
         if not drawn <= allowed:
-            place = f"{hours['date'][h]} {int(hours['hour_of_day'][h]):02d}:00"
+            place = f"{hours['date'][h]} {climate.clock(hours['hour_of_day'][h])}"
             ledger.breach("waste", place, drawn, f"{allowed!r}, the least that rejects the heat", "kW")
     dispatch = hall.plan.dispatch
     both = np.minimum(dispatch["charge_mw"], dispatch["discharge_mw"])

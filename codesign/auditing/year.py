@@ -2,7 +2,7 @@
 
 Least power by trying every number of machines on a grid of fan speeds, refined around the best; limits state
 by state from the components. Loss and peak of the storage are those of the recorded hours, which are judged
-elsewhere.
+elsewhere. The demand charge is billed on the peak of each calendar month.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from codesign import climate, days
 from codesign.auditing.hall import Hall, Loops, outages
 from codesign.auditing.ledger import Ledger
+from codesign.auditing.waves import metering_excess_mw
 from codesign.climate import Array
 from codesign.design import Design, YearClaim
 
@@ -32,50 +33,67 @@ def judge(ledger: Ledger, hall: Hall, design: Design) -> None:
     if not days.covers_year(hall.site):
         ledger.breach("year", "certificate", "a claim", "none: the series are not a whole year")
         return
-    all_days = days.days_of_year(hall.site)
     loops = hall.loops(hall.count["cdu"])
     if not math.isfinite(loops.heat_kw):
         return
-    hours = slice(0, climate.HOURS_A_DAY, hall.site.clock.hour_step_h)
-    dry_bulb, price = all_days.dry_bulb_c[:, hours], all_days.price_usd_per_mwh[:, hours]
-    each, at = np.unique(dry_bulb, return_inverse=True)
-    at = at.reshape(dry_bulb.shape)
-    weight = hall.site.clock.hour_step_h * days.DAYS_A_YEAR / len(all_days)
+    year_days = days.whole_year(hall.site)
+    hours = climate.hours(
+        type(hall.site).model_construct(**{**dict(hall.site), "days": year_days, "representative_days": None})
+    )
+    each, at = np.unique(hours.dry_bulb_c, return_inverse=True)
     load_mw, poi_mw = _power(hall, loops, each)
-    _cost(ledger, hall, claim, weight * float((price * poi_mw[at]).sum()), float(poi_mw[at].max()))
+    paid = hours.weight_h_per_year * hours.price_usd_per_mwh * poi_mw[at]
+    metered = (poi_mw[at] + metering_excess_mw(hall)).tolist()
+    _cost(ledger, hall, claim, float(paid.sum()), _billed_mw(hours.date.tolist(), metered))
     heat, power, limits = _short(hall, loops, each, load_mw, poi_mw)
-    found = weight * heat[at].sum(), weight * power[at].sum()
+    first = np.flatnonzero(np.diff(hours.span, prepend=-1))  # of each span, which weighs for it
+
+    def worst(values: Array) -> Array:
+        """The greatest of a span's readings, by span."""
+        return np.asarray(np.maximum.reduceat(values[at], first))
+
+    weight, dates = float(hours.weight_h_per_year[0]), hours.date[first]
+    found = weight * worst(heat).sum(), weight * worst(power).sum()
     for name, said, mwh in zip(
         ("heat", "power"), (claim.unserved_heat_mwh, claim.unserved_power_mwh), found, strict=True
     ):
         ledger.same("year", f"unserved {name}", said, float(mwh), "MWh", ENERGY_MWH)
-    short = heat[at] + power[at]
+    short = worst(heat) + worst(power)
     low, high = (weight * int((short > least).sum()) for least in (ROUNDING_MW, 0.0))
     if not low - 1e-9 <= claim.hours_short <= high + 1e-9:
         ledger.breach("year", "hours short", claim.hours_short, f"{low:g} to {high:g} found again", "h")
-    _named(
-        ledger, claim, all_days.dates, weight * short.sum(axis=1), {k: v[at].sum() for k, v in limits.items()}
-    )
-    ledger.equal("year", "days", claim.days, len(all_days))
+    by_day = {day.date: weight * float(short[dates == day.date].sum()) for day in year_days}
+    _named(ledger, claim, by_day, {name: weight * float(worst(mw).sum()) for name, mw in limits.items()})
+    ledger.equal("year", "days", claim.days, len(year_days))
     design_days = {day.date for day in hall.site.days if day.weight_days == 0.0}
     if missing := [date for date in claim.added if date not in design_days]:
         ledger.breach("year", "days added", missing[0], "a design day of the site")
     ledger.judged.append("year: cost and unserved energy, every dry bulb operated anew")
 
 
-def _cost(ledger: Ledger, hall: Hall, claim: YearClaim, energy_usd: float, metered_mw: float) -> None:
+def _billed_mw(dates: list[str], poi_mw: list[float]) -> float:
+    """Return the sum of the peaks of the calendar months, ISO 8601 dates."""
+    months: dict[str, list[float]] = {}
+    for date, mw in zip(dates, poi_mw, strict=True):
+        months.setdefault(date[5:7], []).append(mw)
+    return sum(max(each) for each in months.values())
+
+
+def _cost(ledger: Ledger, hall: Hall, claim: YearClaim, energy_usd: float, billed_mw: float) -> None:
     """Energy and demand of the year beside the items that do not depend on the days."""
-    demand = 12 * hall.site.energy.demand_charge_usd_per_mw_month * metered_mw
+    demand = hall.site.energy.demand_charge_usd_per_mw_month * billed_mw
+    said = float("nan") if claim.demand_usd_per_year is None else claim.demand_usd_per_year
+    ledger.same("year", "demand", said, demand, "USD/year", CENT)
     rest = sum(i.usd_per_year for i in hall.plan.cost_items if i.name not in ("energy", "demand"))
     ledger.same("year", "cost", claim.cost_usd_per_year, rest + energy_usd + demand, "USD/year", CENT)
 
 
 def _named(
-    ledger: Ledger, claim: YearClaim, dates: tuple[str, ...], by_day: Array, by_limit: dict[str, float]
+    ledger: Ledger, claim: YearClaim, by_day: dict[str, float], by_limit: dict[str, float]
 ) -> None:
     """The worst day and the limit named are such; of those that are equally short any may be named."""
     for what, said, amounts in (
-        ("worst day", claim.worst_day, dict(zip(dates, by_day.tolist(), strict=True))),
+        ("worst day", claim.worst_day, by_day),
         ("short", claim.short, by_limit),
     ):
         most = max(amounts.values(), default=0.0)
@@ -175,7 +193,7 @@ def _short(
     each = np.array([hall.air_machine_kw(float(c)) for c in dry_bulb_c])
     for out, place in outages(spec.air_chiller.redundancy, "air chiller"):
         air[f"air_chiller_capacity @ {place}"] = (coil - (count["air_chiller"] - out) * each) / 1e3
-    power["contract @ poi"] = poi_mw - hall.value["contract"]
+    power["contract @ poi"] = poi_mw + metering_excess_mw(hall) - hall.value["contract"]
     beyond = float(hours["poi_peak_mw"][0] - hours["poi_mw"][0])  # peak of jobs and storage over their mean
     power["interconnection @ poi"] = poi_mw + beyond - site.poi.interconnection_limit_mw
     rest = ", one out" if site.equipment.transformer.redundancy == "n+1" else ""

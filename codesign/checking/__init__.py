@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from codesign import apart, modes
+from codesign import apart, duration, modes
 from codesign.checking.runs import Progress, run
 from codesign.checking.scenarios import names
 from codesign.checking.steady import static_margins
@@ -44,9 +44,22 @@ def check(
     static = static_margins(site, plan)
     runs = () if stop_on_static and any(row.margin < 0.0 for row in static) else asked
     made = _runs([(site, plan, name) for name in runs], log, progress, workers)
-    skipped = tuple(f"scenario {name}" for name in dict.fromkeys((*names(site), *asked)) if name not in runs)
-    seconds = time.monotonic() - began
-    return Check(static=static, scenarios=tuple(made), covered=runs, not_covered=skipped, seconds=seconds)
+    skipped = [f"scenario {name}" for name in dict.fromkeys((*names(site), *asked)) if name not in runs]
+    short = {result.id: uncovered(site, plan, result) for result in made}
+    skipped += [f"scenario {name}: {why}" for name, why in short.items() if why]
+    return Check(
+        static=static, scenarios=tuple(made), covered=tuple(name for name, why in short.items() if not why),
+        not_covered=tuple(skipped), seconds=time.monotonic() - began,
+    )  # fmt: skip
+
+
+def uncovered(site: Site, plan: Plan, result: ScenarioResult) -> str:
+    """Return why a run does not cover its scenario; empty where event and recovery ran to their end."""
+    if result.status != "complete":
+        return result.status
+    over_s = duration.over_s(site, plan.schedule, result.id)
+    ran = f"ended at {result.time_s[-1]:g} s, the event is over at {over_s:g} s"
+    return "" if result.time_s[-1] >= over_s - 1e-9 else ran
 
 
 def results(
@@ -68,5 +81,5 @@ def _runs(
     return [by_case[i] for i in range(len(cases))]
 
 
-def _duration_s(site: Site, _: Plan, scenario: str) -> float:
-    return float(getattr(site.scenarios, scenario).duration_s)
+def _duration_s(site: Site, plan: Plan, scenario: str) -> float:
+    return duration.run_s(site, plan.schedule, scenario)

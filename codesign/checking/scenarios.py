@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, workload
+from codesign import catalogue, duration, workload
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start, group
 from codesign.consistency import SLOW_STEP_S, fine_step
@@ -104,7 +104,7 @@ def _job_abort_restart(site: Site, plan: Plan, start: Start) -> Timeline:
 def _chiller_trip(site: Site, plan: Plan, start: Start) -> Timeline:
     scenario = site.scenarios.chiller_trip
     step_s = SLOW_STEP_S
-    steps = round(scenario.duration_s / step_s)
+    steps = duration.steps(site, plan.schedule, "chiller_trip", step_s)
     rows = steps + SLOW_HORIZON
     nominal = np.tile(start.d, (rows, 1))
     actual = nominal.copy()
@@ -135,7 +135,7 @@ def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) 
     """Return a timeline with the schedule's waveforms and the plan's storage dispatch, in fine steps."""
     step_s, parts = fine_step(site)
     horizon = int(np.clip(round(FAST_HORIZON_S / step_s), *FAST_HORIZON))
-    steps = round(getattr(site.scenarios, name).duration_s / step_s)
+    steps = duration.steps(site, plan.schedule, name, step_s)
     rows = steps + horizon
     nominal = np.tile(start.d, (rows, 1))
     first = tuple(row for row, _ in workload.alike(plan.schedule))

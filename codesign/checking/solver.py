@@ -16,6 +16,7 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
+from codesign import stopping
 from codesign.checking.stack import Vector
 from codesign.timing import spent
 
@@ -56,6 +57,27 @@ class Solution:
         return self.status in SOLVED
 
 
+class _Asked(ca.Callback):
+    """Ends a solve, between two of its iterations, once the limits of the work say so."""
+
+    def __init__(self, columns: int, rows: int, given: int) -> None:
+        ca.Callback.__init__(self)
+        self.sizes = {"x": columns, "f": 1, "g": rows, "lam_x": columns, "lam_g": rows, "lam_p": given}
+        self.construct("asked", {})
+
+    def get_n_in(self) -> int:
+        return int(ca.nlpsol_n_out())
+
+    def get_n_out(self) -> int:
+        return 1
+
+    def get_sparsity_in(self, index: int) -> Any:
+        return ca.Sparsity.dense(self.sizes[ca.nlpsol_out(index)], 1)
+
+    def eval(self, arguments: Any) -> list[int]:
+        return [int(stopping.asked() is not None)]
+
+
 class Solver:
     """A programme's solvers, cold and warm, from the same derivatives."""
 
@@ -64,19 +86,27 @@ class Solver:
         self, symbols: Mapping[str, ca.SX], bounds: Mapping[str, Vector], options: Mapping[str, Any] = COLD
     ) -> None:
         self.bounds = bounds
-        self.cold = ca.nlpsol("cold", "ipopt", symbols, options)
+        columns, rows, given = (symbols[key].numel() for key in ("x", "g", "p"))
+        self.asked = _Asked(columns, rows, given)
+        self.cold = ca.nlpsol("cold", "ipopt", symbols, {**options, "iteration_callback": self.asked})
         shared = {"jac_g": "nlp_jac_g", "grad_f": "nlp_grad_f", "hess_lag": "nlp_hess_l"}
         again = {key: self.cold.get_function(name) for key, name in shared.items()}
         self.warm = ca.nlpsol("warm", "ipopt", symbols, {**WARM, **again})
 
     def solve(self, parameters: Vector, guess: Vector, before: Solution | None = None) -> Solution:
-        """Solve from a guess; with a solution `before`, start from its multipliers too."""
+        """Solve from a guess; with a solution `before`, start from its multipliers too.
+
+        Raises StoppedError where the limits of the work say so: before the solve, or in a long (cold) one.
+        """
+        stopping.heed()
         function, start = self.cold, {"x0": guess}
         if before is not None:
             function, start = self.warm, {"x0": guess, "lam_x0": before.lam_x, "lam_g0": before.lam_g}
         with spent("nlp"):
             out = function(p=parameters, **start, **self.bounds)
         stats = function.stats()
+        if stats["return_status"] == "User_Requested_Stop":
+            stopping.heed()
         flat = {key: np.array(value).ravel() for key, value in out.items()}
         return Solution(
             stats["return_status"], int(stats["iter_count"]), float(flat["f"][0]), flat["x"], flat["lam_x"],

@@ -54,6 +54,8 @@ class Need:
     peak_mw: float
     stops: tuple[Cut, ...] = ()
     """What of it is for the stop of a job alone."""
+    metering_mw: float = 0.0
+    """By how much the meter reads more than the mean."""
 
 
 def amount(size: Size) -> float:

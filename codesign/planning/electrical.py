@@ -61,7 +61,7 @@ def plan(
         loss = _losses(rows, site, menu, load, range_mw, h, loads)
         power = rows.amount("poi_mw", None)
         rows.exact("poi_balance", KW * power == KW * (load + loss))
-        rows.exact("metered", KW * metered >= KW * power)
+        rows.exact("metered", KW * metered >= KW * (power + storage.metering_mw))
         rows.exact("other_peak", other >= other_mw[h] + loss)
         rows.cost("energy", float(sum(price[k] for k, leader in enumerate(leaders) if leader == h)) * power)
         poi[h] = power

@@ -57,14 +57,14 @@ class Moves:
     def _made(self, place: Placement) -> np.ndarray:
         stopping.pace()
         y = window.high_pass_periodic(workload.template_mw(self.site, self.name, place), self.site)
-        up = np.stack([np.roll(y, -lag) - y for lag in range(1, window.steps(self.site) + 1)])
+        up = np.stack([np.roll(y, -lag) - y for lag in range(1, _lags(self.site) + 1)])
         both = np.stack([up, -up])
         return np.asarray(np.max([streams.moved(both, shift) for shift in self.late], axis=0))
 
 
 def table_bytes(site: Site, places: int) -> int:
     """Return the size of a table of changes."""
-    return places * 2 * window.steps(site) * workload.macro_steps(site) * 8
+    return places * 2 * _lags(site) * workload.macro_steps(site) * 8
 
 
 def schedule(site: Site, weight: float = WEIGHTS[0]) -> Schedule:

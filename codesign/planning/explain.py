@@ -144,7 +144,7 @@ def _of_load(site: Site, limit: str) -> str:
     """Return the profile that decides a limit, with its valley and peak over the racks' nominal power."""
     site = mixing.lightest(site)
     courses = {name: workload.profile(job, site) for name, job in site.jobs.items()}
-    if limit in ("junction", "rack_flow"):
+    if limit in ("junction", "rack_flow", "thermal_runaway"):
         worst = max(courses, key=lambda name: float(courses[name].max()))
     elif limit in ("poi_window", "job_abort"):
         worst = max(courses, key=lambda name: site.jobs[name].racks * float(np.ptp(courses[name])))

@@ -62,14 +62,16 @@ def build(
 @spent("build")
 def build_day(
     site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float | None,
-    peak_mw: float,
+    peak_mw: float, metering_mw: float = 0.0,
 ) -> Joint:  # fmt: skip
     """Build the model without the schedule: storage as sizes, beside a mean loss and a highest power.
 
     Without a loss it is whatever the storage can lose: for a bound where drawing power is paid for all year.
     """
     rows = _named(site, setting)
-    fast = storage.without_dispatch(rows, site, fixed, loss_mw=loss_mw or 0.0, peak_mw=peak_mw)
+    fast = storage.without_dispatch(
+        rows, site, fixed, loss_mw=loss_mw or 0.0, peak_mw=peak_mw, metering_mw=metering_mw
+    )
     if loss_mw is None:
         lost = rows.amount("storage_loss_mw")
         rows.outer("storage_loss_most", lost <= sum(fast.power_mw.values()))

@@ -241,7 +241,7 @@ def _programmed(
         card = None
     if card is None:
         best = evaluation.dispatch(site, schedule, None, 0.0, 0.0)
-        return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw)
+        return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw, metering_mw=best.metering_mw)
     power_mw, energy_mwh = _with_room(run, answer[fast.power_mw[card]], answer[fast.energy_mwh[card]])
     without = {"storage_power": power_mw, "storage_energy": energy_mwh}
     for _ in range(
@@ -257,7 +257,7 @@ def _programmed(
         for name, value in (("storage_power", power_mw), ("storage_energy", energy_mwh))
         if value > without[name]
     )
-    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, stops)
+    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, stops, best.metering_mw)
 
 
 def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, float]:
@@ -280,7 +280,10 @@ def _day(run: Run, cuts: Sequence[Cut], mix: descent.Tried, start: Mapping[str, 
     site, points = run.site, Points()
     fixed = dict(run.fixed) if need.card is None else {**run.fixed, "storage_power.card": need.card}
     for _ in range(MOST_ROUNDS):
-        model = joint.build_day(site, run.setting, fixed, points, loss_mw=need.loss_mw, peak_mw=need.peak_mw)
+        model = joint.build_day(
+            site, run.setting, fixed, points,
+            loss_mw=need.loss_mw, peak_mw=need.peak_mw, metering_mw=need.metering_mw,
+        )  # fmt: skip
         _at_least(model, need)
         best = evaluation.dispatch(site, schedule, need.card, need.power_mw, need.energy_mwh)
         course = cycle.shape_mw(site, schedule, best.charge_mw - best.discharge_mw)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, evaluation, realising, smoothing, streams, window
+from codesign import catalogue, evaluation, metering, realising, smoothing, streams, window
 from codesign.components.storage import Storage
 from codesign.design import Schedule, Sizes
 from codesign.planning.menus import amount_menu
@@ -41,6 +41,8 @@ class FastStorage:
     energy_mwh: dict[str | None, Any]
     loss_mw: Any
     peak_mw: Any
+    metering_mw: Any = 0.0
+    """By how much the meter reads more than the mean."""
 
 
 @spent("build")
@@ -67,10 +69,11 @@ def plan(
     peak = rows.amount("job_peak_mw", None)
     for p in net:
         add("job_peak", peak >= p)
+    metered = _metered(rows, site, net, add)
     if parts is not None and not steady_jobs:
         loss = _by_streams(rows, site, parts, cards, power, energy, peak, real)
     rest = _standby(rows, site, power, energy)
-    return FastStorage(menu.picks, power, energy, loss + rest, peak + rest)
+    return FastStorage(menu.picks, power, energy, loss + rest, peak + rest, metered)
 
 
 def lawful(site: Site, cards: Iterable[str | None]) -> bool:
@@ -125,7 +128,7 @@ def also(
 
 
 def without_dispatch(
-    rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float
+    rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float, metering_mw: float = 0.0
 ) -> FastStorage:
     """Add the sizes alone, beside a mean loss and a highest power that are given.
 
@@ -133,7 +136,7 @@ def without_dispatch(
     """
     menu, power, energy = _sizes(rows, site, fixed)
     rest = _standby(rows, site, power, energy)
-    return FastStorage(menu.picks, power, energy, loss_mw + rest, peak_mw + rest)
+    return FastStorage(menu.picks, power, energy, loss_mw + rest, peak_mw + rest, metering_mw)
 
 
 def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any, Any], dict[Any, Any]]:
@@ -221,6 +224,30 @@ def _efficiencies(part: Storage, inner: bool, real: tuple[float, float] | None) 
     if inner:
         return part.efficiency_charge, part.efficiency_discharge
     return part.outer_efficiency_charge, part.outer_efficiency_discharge
+
+
+def _metered(rows: Rows, site: Site, net: list[Any], add: Any) -> Any:
+    """By how much the highest mean over a metering window is above the mean, wherever the window begins."""
+    rest, steps = metering.rest_steps(site), len(net)
+    if not rest:
+        return 0.0
+    share = rest / metering.window_steps(site)
+    until = [rows.amount("metering_until_mw", None) for _ in range(steps + 1)]  # integral, in steps
+    add("metering_until", until[0] == 0.0)
+    for k in range(steps):
+        add("metering_until", until[k + 1] == until[k] + net[k])
+
+    def at(moment: float) -> Any:
+        turns, left = divmod(moment, steps)
+        k = min(int(left), steps - 1)
+        return turns * until[steps] + until[k] + (left - k) * net[k]
+
+    excess = rows.amount("metering_mw")
+    for k in range(steps):
+        for begin in (float(k), k - rest):
+            over = at(begin + rest) - at(begin)
+            add("metering", excess >= share * (over / rest - until[steps] / steps))
+    return excess
 
 
 def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[Any]:

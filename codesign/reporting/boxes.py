@@ -49,7 +49,10 @@ PARTS = {
         ("job_abort", "storage_rate", "storage_life", "storage_energy_low", "storage_energy_high",
          "storage_charge", "storage_discharge", "storage_voltage"),
     ),
-    "racks": Part("Racks", "both", (), ("junction", "tcs_supply", "rack_flow", "rack_range", "tcs_return")),
+    "racks": Part(
+        "Racks", "both", (),
+        ("junction", "thermal_runaway", "tcs_supply", "rack_flow", "rack_range", "tcs_return"),
+    ),
     "cdu": Part(
         "CDUs", "heat", ("cdu", "cdu_flow"),
         ("cdu_flow", "cdu_duty", "cdu_capacity", "cdu_tcs_range", "cdu_fws_range", "tcs_flow"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from codesign import modes
-from codesign.answer import binding, short_in_year
+from codesign.answer import binding, demand_in_year, short_in_year
 from codesign.design import Design, Margin, Outcome
 from codesign.reporting.text import escaped, number, quantity, share, usd, where, words, worst_of_each
 
@@ -63,6 +63,8 @@ def _facts(design: Design) -> str:
             (f"Cost on all {year.days} days of the year", usd(year.cost_usd_per_year)),
             ("Bound and gap are for", "the representative days"), ("Short in the year", short_in_year(year)),
         ]  # fmt: skip
+        if said := demand_in_year(year, plan):
+            rows.append(("Demand charge of the year", said))
         if year.added:
             rows.append(("Days added, as short before", ", ".join(year.added)))
     if plan.it_mw is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import modes, window
+from codesign import climate, modes, window
 from codesign.checking import steady
 from codesign.checking.runs import range_rule
 from codesign.design import Design, Margin, ScenarioResult
@@ -87,7 +87,7 @@ def _scenario(design: Design, run: ScenarioResult, least: Mapping[tuple[str, str
     verdict = "holds" if run.holds else "DOES NOT HOLD"
     kind = "" if run.holds else ' class="bad"'
     date, hour = _hour(design, run)
-    notes = [f"{verdict}; weather of {date} {hour}:00, {number(run.time_s[-1])} s" if date else verdict]
+    notes = [f"{verdict}; weather of {date} {hour}, {number(run.time_s[-1])} s" if date else verdict]
     if run.status != "complete":
         notes.append(f"ended early: {run.status}")
     notes += [
@@ -107,7 +107,7 @@ def _hour(design: Design, run: ScenarioResult) -> tuple[str, str]:
     hours = design.plan.hours
     if not 0 <= run.hour < hours.rows:
         return "", ""
-    return str(hours["date"][run.hour]), f"{int(hours['hour_of_day'][run.hour]):02d}"
+    return str(hours["date"][run.hour]), climate.clock(hours["hour_of_day"][run.hour])
 
 
 def limits(design: Design, run: ScenarioResult) -> dict[str, Array]:
