@@ -18,12 +18,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from codesign import workload
 from codesign.components.transformer import Transformer
 from codesign.design import Schedule
 from codesign.site import Site
-from codesign.smooth import bisect
 
 Array = NDArray[np.float64]
 
@@ -104,11 +104,20 @@ class _State:
 
     def rise_k(self, mva: float, shape: Array | None) -> float:
         """Highest hot spot over ambient at a mean load."""
-        course = np.maximum(mva + (np.zeros(1) if shape is None else shape / self.factor), 0.0)
+        if shape is None:
+            return self._mean_rise_k(mva)
+        course = np.maximum(mva + shape / self.factor, 0.0)
         after, before = (course / (n * self.part.rating_mva) for n in (self.running, self.units))
         if self.running == self.units:
             return self.part.cycle_rise_k(after, self.step_s)
-        return self.part.outage_rise_k(after, before, self.step_s, self.outage_s, whole=shape is not None)
+        return self.part.outage_rise_k(after, before, self.step_s, self.outage_s)
+
+    def _mean_rise_k(self, mva: float) -> float:
+        """The least that any course of this mean load comes to: its mean at the end of the outage."""
+        part, load = self.part, mva / (self.running * self.part.rating_mva)
+        if self.running == self.units:
+            return float(part.oil_rise_k(load) + part.winding_rise_k(load))
+        return part.outage_least_rise_k(load, mva / (self.units * part.rating_mva), self.outage_s)
 
 
 def _outage_s(site: Site) -> float:
@@ -121,8 +130,14 @@ def _allowed(state: _State, ambient_c: float, key: bytes) -> float:
     most = state.most_mva(np.zeros(1) if shape is None else shape)
     if most <= 0.0:
         return 0.0
-    load = bisect(lambda mva: state.rise_k(mva, shape), state.limit_c - ambient_c, 0.0, most)
-    return most if np.isinf(load) else float(load)
+    limit_k = state.limit_c - ambient_c
+
+    def beyond_k(mva: float) -> float:
+        return state.rise_k(mva, shape) - limit_k
+
+    if beyond_k(most) <= 0.0:
+        return most
+    return float(brentq(beyond_k, 0.0, most, xtol=1e-12, rtol=1e-14)) if beyond_k(0.0) < 0.0 else 0.0
 
 
 @lru_cache(maxsize=1024)

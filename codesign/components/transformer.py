@@ -124,26 +124,32 @@ class Transformer:
         oil, first, second = self._settled(load_pu, step_s)
         return float((oil + first - second).max())
 
-    def outage_rise_k(
-        self, load_pu: Value, before_pu: Value, step_s: float, outage_s: float, *, whole: bool = True
-    ) -> float:
+    def outage_rise_k(self, load_pu: Value, before_pu: Value, step_s: float, outage_s: float) -> float:
         """Highest hot spot over ambient of a course that repeats for `outage_s` after another, K.
 
-        What is left of the course before dies away from its mean. Without `whole` the end of the outage
-        alone, with the least that the course before may leave: no more than the highest, at any ripple.
+        What is left of the course before dies away from its mean.
         """
         after, before = self._settled(load_pu, step_s), self._settled(before_pu, step_s)
         left = [float(b.mean() - a.mean()) for a, b in zip(after, before, strict=True)]
-        if not whole:
-            least = [float(b.mean()) for b in self._settled(np.full(1, self.load_max_pu), step_s)]
-            left[2] = max(left[2], float(least[2] - after[2].mean()))
-        at = outage_s * (MOMENTS if whole else np.ones(1))
+        at = outage_s * MOMENTS
         fading = (
             left[0] * np.exp(-at / (self.k11 * self.oil_time_s))
             + left[1] * np.exp(-at / (self.k22 * self.winding_time_s))
             - left[2] * np.exp(-at * self.k22 / self.oil_time_s)
         )
         return float((after[0] + after[1] - after[2]).max() + fading.max())
+
+    def outage_least_rise_k(self, load_pu: float, before_pu: float, outage_s: float) -> float:
+        """What no course of these mean loads stays below at the end of an outage, K: both laws are convex."""
+        oil, winding = self.oil_rise_k(load_pu), self.winding_rise_k(load_pu)
+        oil_left = math.exp(-outage_s / (self.k11 * self.oil_time_s))
+        first_left = math.exp(-outage_s / (self.k22 * self.winding_time_s))
+        second_left = math.exp(-outage_s * self.k22 / self.oil_time_s)
+        share = self.k21 * first_left - (self.k21 - 1) * second_left
+        before = self.winding_rise_k(before_pu if share >= 0.0 else self.load_max_pu)
+        return float(
+            oil + winding + oil_left * (self.oil_rise_k(before_pu) - oil) + share * (before - winding)
+        )
 
     def hot_spot_c(self, state: Mapping[str, Value]) -> Value:
         """Hot spot, degC."""
