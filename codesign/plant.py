@@ -464,6 +464,8 @@ class Plant:
             "storage_energy_high": Limit(stored["storage_energy_high"], "mwh", energy_mwh, "storage"),
             "storage_charge": Limit(stored["storage_charge"], "mw", power_mw, "storage"),
             "storage_discharge": Limit(stored["storage_discharge"], "mw", power_mw, "storage"),
+            **self._flow_ranges(u, p),
+            **self._water_ranges(x, d),
         }  # fmt: skip
         if "storage_voltage" in stored:
             limits["storage_voltage"] = Limit(stored["storage_voltage"], "mw", power_mw, "storage")
@@ -471,6 +473,58 @@ class Plant:
             excess = self._poi(x, u, d, p)[0] - self.interconnection_limit_mw
             limits["interconnection"] = Limit(excess, "mw", power_mw, "poi")
         return limits
+
+    def _flow_ranges(self, u: Values, p: Values) -> dict[str, Limit]:
+        """Ends of the cards' ranges of flow; commands are judged, which the flows follow between."""
+        cdus, cells = p["cdu_count"], p["dry_cooler_count"]
+        tcs, fws, cell = u["tcs_flow_l_per_min"] / cdus, u["fws_flow_kg_per_s"], self.dry_cooler
+        least_kg, most_kg = self.cdu.fws_flow_min_kg_per_s, self.cdu.fws_flow_max_kg_per_s
+        natural_l, natural_kg = NATURAL_PU * p["cdu_flow_l_per_min"], NATURAL_PU * p["fws_pump_flow_kg_per_s"]
+        ends = {
+            "cdu_tcs_range.high": (tcs - self.cdu.tcs_max_l_per_min, "l_per_min", natural_l, "cdu"),
+            "cdu_tcs_range.low": (self.cdu.tcs_min_l_per_min - tcs, "l_per_min", natural_l, "cdu"),
+            "cdu_fws_range.high": (fws - cdus * most_kg, "kg_per_s", natural_kg, "cdu"),
+            "cdu_fws_range.low": (cdus * least_kg - fws, "kg_per_s", natural_kg, "cdu"),
+            "fws_pump_range": (fws - self.fws_pump.flow_max_kg_per_s, "kg_per_s", natural_kg, "fws_pump"),
+        }
+        water = {
+            "dry_cooler_water_range.high": fws - cells * cell.water_max_kg_per_s,
+            "dry_cooler_water_range.low": cells * cell.water_min_kg_per_s - fws,
+        }
+        some = cells > 0.5  # of no cells there is no range
+        limits = {key: Limit(*each) for key, each in ends.items()}
+        return limits | {
+            key: Limit(some * excess - (1 - some) * natural_kg, "kg_per_s", natural_kg, "dry_cooler")
+            for key, excess in water.items()
+        }
+
+    def _water_ranges(self, x: Values, d: Values) -> dict[str, Limit]:
+        """Ends of the cards' ranges of water: behind chillers that run, and through the air side's loop.
+
+        Of the air side's two ranges the nearer end of each stands, under the name of the card that has it.
+        """
+        machine, running = self.chiller, d["chillers_on"] * d["chiller_available"] > 1e-6
+        out, chilled = x["chiller_out_c"], x["chilled_water_c"]
+        width_k = machine.leaving_max_c - machine.leaving_min_c
+        air = self.air_chiller.leaving_min_c, self.air_chiller.leaving_max_c
+        wall = self.fan_wall.chilled_water_min_c, self.fan_wall.chilled_water_max_c
+        low = "air_chiller" if air[0] >= wall[0] else "fan_wall"
+        high = "air_chiller" if air[1] <= wall[1] else "fan_wall"
+
+        def gated(excess_k: Value) -> Value:
+            return running * excess_k - (1 - running) * width_k
+
+        return {
+            "chiller_range.high": Limit(gated(out - machine.leaving_max_c), "k", 5.0, "chiller"),
+            "chiller_range.low": Limit(gated(machine.leaving_min_c - out), "k", 5.0, "chiller"),
+            f"{low}_range.low": Limit(max(air[0], wall[0]) - chilled, "k", 5.0, low),
+            f"{high}_range.high": Limit(chilled - min(air[1], wall[1]), "k", 5.0, high),
+        }
+
+    @property
+    def least_controls(self) -> dict[str, float]:
+        """Least value of a control that is not 0: fan drives do not run slower than their card says."""
+        return {"fan_wall_pu": self.fan_wall.fan_min_pu}
 
     # the steady state
     def steady(

@@ -209,7 +209,7 @@ def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run:
             k = int(wrong[0])
             place = f"{run.id}, {name}, {run.time_s[k]:g} s"
             ledger.breach("disturbance", place, float(told[k]), f"{float(due[k])!r}, as prescribed")
-    _obeyed(ledger, run, u, plant.ramps(sizes), step_of(hall, run.id))
+    _obeyed(ledger, run, u, plant.ramps(sizes), step_of(hall, run.id), plant.least_controls)
     _integrated(ledger, plant, sizes, run, hall)
 
 
@@ -239,13 +239,18 @@ def _within(name: str, values: Array) -> float:
 
 
 def _obeyed(
-    ledger: Ledger, run: ScenarioResult, start: Mapping[str, float], ramps: Mapping[str, float], step_s: float
+    ledger: Ledger,
+    run: ScenarioResult,
+    start: Mapping[str, float],
+    ramps: Mapping[str, float],
+    step_s: float,
+    least: Mapping[str, float],
 ) -> None:
-    """No control is negative; shares end at 1; slow machines keep their ramps, from the steady state on."""
+    """No control is below its least, mostly 0; shares end at 1; slow machines keep their ramps, from the steady state on."""
     for name, values in run.controls.items():
         place = f"{run.id}, {name}"
-        if not values.min() >= -1e-9:
-            ledger.breach("control", place, float(values.min()), 0.0)
+        if not values.min() >= least.get(name, 0.0) - 1e-9:
+            ledger.breach("control", place, float(values.min()), least.get(name, 0.0))
         if name.endswith("_pu") and not values.max() <= 1.0 + 1e-9:
             ledger.breach("control", place, float(values.max()), 1.0)
         most = ramps.get(name, math.inf) * step_s

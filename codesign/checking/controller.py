@@ -110,12 +110,13 @@ class Controller:
         stack, slow, u = self.problem.stack, self.problem.stack.slow, u.copy()
         most = np.array(stack.ramp(p)).ravel() * self.problem.step_s
         u[slow] = np.clip(u[slow], before[slow] - most, before[slow] + most)
-        u = np.clip(u, 0.0, stack.control_high)
+        u = np.clip(u, stack.control_low, stack.control_high)
         for i, j in stack.exclusive:
             u[i], u[j] = max(u[i] - u[j], 0.0), max(u[j] - u[i], 0.0)
         for share in SHRINK:
             excess = np.array(stack.limit(np.zeros(len(stack.states)), u, d, p)).ravel()
-            over = [i for i, limit in enumerate(stack.limits) if limit.hard and excess[i] > 0.0]
+            bounds = [i for i, limit in enumerate(stack.limits) if limit.hard and limit.cut]
+            over = [i for i in bounds if excess[i] > 0.0]
             if not over:
                 break
             u = np.where(stack.acts[over].any(axis=0), u * (1.0 - share), u)

@@ -98,11 +98,11 @@ class Problem:
         self._build()
 
     def _variable(
-        self, name: str, count: int, low: float = -np.inf, high: Any = np.inf
+        self, name: str, count: int, low: Any = -np.inf, high: Any = np.inf
     ) -> tuple[ca.SX, slice]:
         symbol, start = ca.SX.sym(name, count), len(self._low)
         self._w.append(symbol)
-        self._low += [low] * count
+        self._low += list(np.broadcast_to(low, count))
         self._high += list(np.broadcast_to(high, count))
         return symbol, slice(start, start + count)
 
@@ -142,6 +142,7 @@ class Problem:
         s, given = self.stack, self._parameters()
         p, x, u_before = given["sizes"], given["start"], given["last"]
         self._sx, self._su, self._sh, self._hold = given["sx"], given["su"], given["sh"], given["held"]
+        control_low = s.control_low / NATURAL[PER_UNIT]  # above 0 for shares alone
         control_high = s.control_high / NATURAL[PER_UNIT]  # finite for shares alone
         memory = ca.vertsplit(given["memory"]) if self.rule else []
         filtered: list[ca.SX] = []
@@ -154,7 +155,7 @@ class Problem:
         self._shared = len(self._low)
         for k in range(self.horizon):
             d = given["d"][:, k]
-            scaled, at = self._variable(f"u{k}", len(s.controls), 0.0, control_high)
+            scaled, at = self._variable(f"u{k}", len(s.controls), control_low, control_high)
             self.at_u.append(at)
             u = scaled * self._su
             after = self._step(k, x, u, d, p)

@@ -47,6 +47,8 @@ class PlantLike(Protocol):
     def limits(self, x: Any, u: Any, d: Any, p: Any) -> Mapping[str, Any]: ...  # excess, unit, scale, place
     def ramps(self, p: Any) -> Mapping[str, Any]: ...
     def scales(self, p: Any) -> Mapping[str, Any]: ...
+    @property
+    def least_controls(self) -> Mapping[str, float]: ...
     def out_of_range(self, x: Any, d: Any) -> Mapping[str, float]: ...
 
 
@@ -64,6 +66,11 @@ class Limit:
     unit: str
     hard: bool
     steerable: bool
+
+    @property
+    def cut(self) -> bool:
+        """Whether less of its controls mends it: all but the lower end of a range."""
+        return not self.key.endswith(".low")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,8 @@ class Stack:
         sizes = [[_natural(name, own) for name in names] for names in (self.states, self.controls)]
         rows = [*sizes, [entry[2] for entry in limits.values()], [own["heat_kw"]]]
         self._scales = ca.Function("scales", [vectors[3]], [_column(row) for row in rows], {"cse": True})
+        least = plant.least_controls
+        self.control_low = np.array([least.get(name, 0.0) for name in self.controls])
         self.control_high = np.array([1.0 if name.endswith(PER_UNIT) else np.inf for name in self.controls])
 
     def output_of(self, name: str, x: Any, u: Any, d: Any, p: Any) -> Any:
