@@ -246,7 +246,7 @@ def _obeyed(
     step_s: float,
     least: Mapping[str, float],
 ) -> None:
-    """No control is below its least, mostly 0; shares end at 1; slow machines keep their ramps, from the steady state on."""
+    """No control is below its least, shares end at 1, slow machines keep their ramps from the start on."""
     for name, values in run.controls.items():
         place = f"{run.id}, {name}"
         if not values.min() >= least.get(name, 0.0) - 1e-9:
