@@ -123,7 +123,8 @@ def test_the_stack_says_what_the_plant_says() -> None:
 
 def test_hard_limits_are_those_of_the_controls_alone() -> None:
     hard = {limit.name for limit in begin().stack.limits if limit.hard}
-    assert hard == {"tcs_flow", "fws_flow", "storage_charge", "storage_discharge"}
+    flows = {"cdu_tcs_range", "cdu_fws_range", "fws_pump_range", "dry_cooler_water_range"}
+    assert hard == flows | {"tcs_flow", "fws_flow", "storage_charge", "storage_discharge"}
 
 
 def test_a_missing_and_an_unknown_name_are_refused() -> None:
