@@ -309,7 +309,7 @@ def _margins(check: Check) -> Iterator[str]:
         if run.status != "complete":
             yield f"  {run.id}: {run.status}"
         for name, steps in run.out_of_range.items():
-            yield f"  {run.id}: {name} beyond its card's range, held at the end, in {steps} steps"
+            yield f"  {run.id}: {name} beyond its card's range in {steps} steps"
 
 
 def _list(title: str, entries: Iterable[str]) -> Iterator[str]:

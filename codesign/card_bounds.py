@@ -78,8 +78,8 @@ def _bounds(key: str, value: float, old: float) -> str | None:
     if value == 0 < old and not key.startswith(ZERO_ALLOWED):
         return "a number above 0"
     if value and old and not 1 / FACTOR <= value / old <= FACTOR:
-        least, most = old / FACTOR, old * FACTOR
-        return f"a number from {least:g} to {most:g}, within {FACTOR:g} times the card's {old:g}"
+        span = f"{old / FACTOR:g} to {old * FACTOR:g}"
+        return f"a number from {span}, within {FACTOR:g} times the card's {old:g}"
     return None
 
 

@@ -110,7 +110,7 @@ def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run
 
 
 def _held(stack: Stack, states: Vector, disturbances: Vector) -> dict[str, int]:
-    """Return at how many steps a component's input was held at the end of its range."""
+    """Return at how many steps a component's input was beyond its range."""
     count: dict[str, int] = {}
     for x, d in zip(states.tolist(), disturbances.tolist(), strict=True):
         beyond = stack.plant.out_of_range(

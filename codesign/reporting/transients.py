@@ -91,7 +91,7 @@ def _scenario(design: Design, run: ScenarioResult, least: Mapping[tuple[str, str
     if run.status != "complete":
         notes.append(f"ended early: {run.status}")
     notes += [
-        f"{name} beyond its card's range, held at the end, in {steps} steps"
+        f"{name} beyond its card's range in {steps} steps"
         for name, steps in run.out_of_range.items()
     ]
     if run.failed_solves:
