@@ -30,12 +30,11 @@ from codesign import (
 )
 from codesign.components.transformer import Transformer
 from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
+from codesign.residue import residue
 from codesign.site import Site
 from codesign.sizing import COMPONENT, card_of
 
 MONTHS = 12
-RESIDUE = 1e-7
-"""A margin that misses by no more, in its own unit, is rounding and taken as zero."""
 ONE_AWAY, AWAY = "poi_window_one_away", "away"
 REDUNDANT = "n+1"
 HOT_SPOT_OUT, HOT_SPOT = "transformers, one out", "transformers"
@@ -127,11 +126,13 @@ def evaluate(
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, schedule, table, fast),
     )
-    holds = window.applies(site) and fast.window_mw <= window.room_mw(site) + RESIDUE
+    holds = window.applies(site) and fast.window_mw <= window.room_mw(site) + residue(site, "mw")
     if one_away and site.poi.one_job_absent and holds:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
-    margins = tuple(replace(m, margin=0.0) if -RESIDUE <= m.margin <= 0.0 else m for m in found)
+    margins = tuple(
+        replace(m, margin=0.0) if -residue(site, m.unit) <= m.margin <= 0.0 else m for m in found
+    )
     return Evaluation(
         sizes=sizes, dispatch=Table(columns), hours=table, cost_items=items, capex_usd=capex,
         margins=margins, metering_mw=fast.metering_mw,

@@ -19,6 +19,7 @@ import numpy as np
 from codesign import catalogue, evaluation, modes, smoothing, stopping, streams, window, worst
 from codesign.design import Plan, Size, Sizes
 from codesign.errors import StoppedError
+from codesign.residue import residue
 from codesign.site import Site
 from codesign.sizing import COUNTED, amounts, card_of, unit_size
 
@@ -142,7 +143,7 @@ def _life(site: Site, plan: Plan, sizes: Mapping[str, Size], broken: str) -> str
         site, streams.of(site, schedule), lasting, power_mw=power.value, energy_mwh=energy.value,
         other_mw=-math.inf, tolerances=smoothing.COARSE,
     )  # fmt: skip
-    return LIFE if best.window_mw <= window.room_mw(site) + evaluation.RESIDUE else broken
+    return LIFE if best.window_mw <= window.room_mw(site) + residue(site, "mw") else broken
 
 
 def _transformer(site: Site, plan: Plan, cuts: Sequence[Backoff]) -> str:

@@ -26,12 +26,11 @@ from codesign.components.base import part_range, spare
 from codesign.components.cdu import CDU
 from codesign.components.rack import GAIN_MAX, Rack
 from codesign.design import Margin, Setting, Size
+from codesign.residue import HEAT_PU
 from codesign.site import Site
 from codesign.sizing import card_of
 
 WATER_KJ_PER_KG_K = 4.18
-RESIDUE_KW = 1e-7
-"""Heat that is taken for none."""
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -407,7 +406,7 @@ def _offer_margins(
         (ranges.CHILLER, "chiller", machine, machines, cooled),
         (ranges.DRY_COOLER, "dry_cooler", cell, cells, chilled),
     ):
-        needed = others < point.heat_kw - RESIDUE_KW
+        needed = others < (1 - HEAT_PU) * point.heat_kw
         if count and needed.any():
             kelvin = np.where(needed, ranges.spare_k(site, component, card), np.inf)
             rows.append(worst(limit, component.replace("_", " "), kelvin, "k", hours))

@@ -20,10 +20,10 @@ from codesign.climate import Array
 from codesign.components.chiller import Chiller
 from codesign.components.dry_cooler import SPEED_STEP
 from codesign.design import Setting
-from codesign.evaluation import RESIDUE
 from codesign.planning import alike
 from codesign.planning.menus import amount_menu, unit_menu
 from codesign.planning.rows import Menu, Rows
+from codesign.residue import HEAT_PU
 from codesign.site import Site
 
 ROUNDING = 1e-9
@@ -267,7 +267,7 @@ class Table:
         spare = np.minimum(
             self.cells_kw + max(machines - out, 0) * self.each_kw, self.fewer_kw + machines * self.each_kw
         )
-        short = (spare < self.heat_kw - RESIDUE) | ~np.isfinite(self.power_kw[machines])
+        short = (spare < (1 - HEAT_PU) * self.heat_kw) | ~np.isfinite(self.power_kw[machines])
         if not short.any():
             return None
         if machines and (short & (self.machines_offered == 0.0)).any():

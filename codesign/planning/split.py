@@ -27,6 +27,7 @@ from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, settled, 
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE, Rows
+from codesign.residue import residue
 from codesign.site import Site
 from codesign.sizing import amounts as amounts_of
 from codesign.sizing import listed
@@ -196,7 +197,7 @@ def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedul
         if not row.locked:
             continue  # at every alignment less is calmer
         best = evaluation.dispatch(site, rest, need.card, need.power_mw, need.energy_mwh, coarse=True)
-        if best.window_mw > limit + evaluation.RESIDUE and rest not in kept:
+        if best.window_mw > limit + residue(site, "mw") and rest not in kept:
             wide.append((best.window_mw, rest))
     return [rest for _, rest in sorted(wide, key=lambda each: -each[0])[:MOST_COURSES]]
 
