@@ -42,6 +42,7 @@ TOLERANCES = ((1e-10, "simplex"), (1e-8, "simplex"), (1e-8, "ipm"))
 LARGE = 20_000
 """Rows from which the interior point method is asked: the simplex method took a hundred times as long."""
 COARSE = ((1e-8, "simplex"), (1e-8, "ipm"))
+ELASTIC = ((1e-8, "ipm"), (1e-7, "ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
 TIGHT_MW = 1e-8
@@ -135,18 +136,32 @@ def dispatch(
     SolverError
         The programme could not be solved (it is elastic, so always feasible).
     """
+    sizes = power_mw, energy_mwh, other_mw
+    found, excess_mw = _kept(site, parts, card, *sizes, tolerances, stops, True)
+    if keep_life or card is None or excess_mw <= PROVEN_MW:
+        return found
+    # what the life forbids is asked for beyond it: the simplex method fails on this programme
+    return _kept(site, parts, card, *sizes, ELASTIC, stops, False)[0]
+
+
+def _kept(
+    site: Site, parts: tuple[streams.Stream, ...], card: Storage | None, power_mw: float, energy_mwh: float,
+    other_mw: float, tolerances: Sequence[tuple[float, str]], stops: Sequence[course.Fall], keep_life: bool,
+) -> tuple[Dispatch, float]:  # fmt: skip
+    """Return a dispatch under the law of its storage, and its excess over window, line and stops [MW]."""
     own = None if card is None or card.time_constant_s == 0.0 else card
     efficiency = (own.efficiency_charge, own.efficiency_discharge) if own else None
     for _ in range(SOLVES):
         lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw, efficiency, keep_life)
         x = _planned(lp, stops, tolerances)
+        excess_mw = lp.excess_mw(x)
         if own is None or energy_mwh <= 0.0:
-            return lp.read(x)
+            return lp.read(x), excess_mw
         found, real = lp.read_real(x, own, energy_mwh)
         if abs(real.trim_mw) <= realising.SETTLED_PU * power_mw:
             break
         efficiency = real.efficiency
-    return found
+    return found, excess_mw
 
 
 def _planned(
@@ -365,9 +380,8 @@ class _Programme:
         allowed = kept * card.throughput_max_mwh_per_year(energy_mwh) / periods
         turns = [part.count * self.steps // len(part.power_mw) for part in self.owning]
         terms = [(c, h * n) for store, n in zip(self.storage, turns, strict=True) for c in store[1]]
-        over = self.new(1, high=0.0 if keep else np.inf, cost=LIFE_COST)
-        hours = self.site.clock.macro_s / S_PER_H
-        self.upper.add([*terms, (over, -hours)], np.array([allowed]))
+        over = self.new(1, high=0.0 if keep else self.own.power_mw, cost=LIFE_COST)
+        self.upper.add([*terms, (over, -h * self.steps)], np.array([allowed]))
 
     def _filtered(self, part: streams.Stream, charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
         """Columns of the stream behind its storage after the rule's high-pass, periodic."""
@@ -453,6 +467,10 @@ class _Programme:
             ]
             self.upper.add([*moved, (worst, -1.0)], -streams.moved(known, shift))
         return worst, worst
+
+    def excess_mw(self, x: np.ndarray) -> float:
+        """Return the largest excess over window, line and stops."""
+        return float(max(x[column[0]] for column in (self.over_window, self.over_line, self.over_stop)))
 
     def read_real(self, x: np.ndarray, card: Storage, energy_mwh: float) -> tuple[Dispatch, realising.Real]:
         """Return the dispatch under the law of its storage, the trim shared out by copies."""
