@@ -25,6 +25,7 @@ LONGEST_S = 3600
 """For as long a reading holds at most [s]."""
 DECIMALS = 6
 """Of a mean."""
+EPOCH = dt.datetime(1970, 1, 1)
 NO_GAP = "a row at least every hour"
 
 
@@ -84,6 +85,8 @@ class Readings:
     def over(self, begin_s: int, end_s: int) -> Span:
         """Return what holds in a span, begin_s below end_s; ValueError where it has a gap."""
         at = self._first(begin_s)
+        if at < len(self.time_s) and self.time_s[at] <= begin_s and self.until_s[at] >= end_s:
+            return Span(self.value[at], self.value[at], begin_s, self.value[at], begin_s)
         high = low = at
         parts, all_held_s = list[float](), 0
         while at < len(self.time_s) and self.time_s[at] < end_s:
@@ -111,13 +114,19 @@ class Readings:
 @lru_cache(maxsize=16)
 def stamped(times: tuple[str, ...], values: tuple[float, ...], offset_h: float) -> Readings:
     """Return the readings of a series whose stamps, ISO 8601, are offset_h ahead of UTC; kept."""
-    return Readings.of([utc_s(time, offset_h) for time in times], values)
+    ahead_s = round(3600.0 * offset_h)
+    return Readings.of([local_s - ahead_s for local_s in _local_s(times)], values)
+
+
+@lru_cache(maxsize=8)
+def _local_s(times: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(utc_s(time, 0.0) for time in times)
 
 
 def utc_s(time: str, offset_h: float) -> int:
     """Return the POSIX time [s] of an ISO 8601 stamp in a zone offset_h ahead of UTC."""
-    zone = dt.timezone(dt.timedelta(hours=offset_h))
-    return round(dt.datetime.fromisoformat(time).replace(tzinfo=zone).timestamp())
+    since = dt.datetime.fromisoformat(time) - EPOCH
+    return 86_400 * since.days + since.seconds - round(3600.0 * offset_h)
 
 
 def stamp(utc: int, offset_h: float) -> str:

@@ -353,7 +353,7 @@ def test_a_plan_for_the_hottest_day_holds_all_year(dallas: Site, stored: Design)
     found = year.evaluate_year(dallas, plan)
     assert found.hours.rows == 365 * 24
     assert found.hours["weight_h_per_year"].sum() == 8760.0
-    assert not found.broken
+    assert not found.shortages
     assert found.unserved_usd_per_year == 0.0
     assert year.add_worst(dallas, plan, hour_step_h=12) is dallas
 
