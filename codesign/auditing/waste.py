@@ -55,16 +55,19 @@ def _least_kw(hall: Hall, loops: Loops, dry_bulb_c: float) -> float:
         free = cells * np.asarray(
             hall.dry_cooler.duty_kw(fans, loops.return_c, dry_bulb_c, water, hall.density_pu)
         )
-    fan_kw = cells * np.asarray(hall.dry_cooler.fan_power_kw(fans)) * np.ones(SPEEDS)
-    cap = float(machine.capacity_at_kw(hall.fws_c, dry_bulb_c))
+    thin = hall.density_pu
+    density = hall.dry_cooler.density_pu(dry_bulb_c, thin)
+    fan_kw = cells * np.asarray(hall.dry_cooler.fan_power_kw(fans, density)) * np.ones(SPEEDS)
+    cap = hall.machine_kw(dry_bulb_c)
+    machines = hall.count["chiller"] if cap > 0.0 else 0  # beyond its card's range none is on offer
     low = machine.load_min_pu * cap
     rest, least = np.maximum(heat - free, 0.0), np.inf
-    for on in range(hall.count["chiller"] + 1):
+    for on in range(machines + 1):
         load = np.maximum(rest, on * low)
         holds = (load <= on * cap) & (on * low <= heat)
-        power = fan_kw + (np.asarray(machine.power_kw(load, on, hall.fws_c, dry_bulb_c)) if on else 0.0)
+        power = fan_kw + (np.asarray(machine.power_kw(load, on, hall.fws_c, dry_bulb_c, thin)) if on else 0.0)
         least = min(least, float(np.where(holds, power, np.inf).min()))
-    if hall.count["chiller"]:  # one cycles below its least load
-        cycling = rest / low * float(machine.power_kw(low, 1.0, hall.fws_c, dry_bulb_c))
+    if machines:  # one cycles below its least load
+        cycling = rest / low * float(machine.power_kw(low, 1.0, hall.fws_c, dry_bulb_c, thin))
         least = min(least, float(np.where(rest <= low, fan_kw + cycling, np.inf).min()))
     return least
