@@ -33,9 +33,13 @@ from codesign.design import CostItem, Margin, Schedule, Setting, Size, Table
 from codesign.residue import residue
 from codesign.site import Site
 from codesign.sizing import COMPONENT, card_of
+from codesign.stops import course, worst
+from codesign.workload import Assignment
 
 MONTHS = 12
 ONE_AWAY, AWAY = "poi_window_one_away", "away"
+STOP, RESTART = "job_stop", "job_restart"
+"""Limits on a stop at any moment, and on a return at any moment that nothing announced."""
 REDUNDANT = "n+1"
 HOT_SPOT_OUT, HOT_SPOT = "transformers, one out", "transformers"
 CAPITAL = ("transformer", "cdu", "cdu_flow", "fws_pump", "dry_cooler", "chiller", "buffer", "fan_wall",
@@ -125,9 +129,10 @@ def evaluate(
         *steady.heat_path_margins(site, setting, sizes, rejection),
         *steady.air_margins(site, setting, sizes),
         *_electrical_margins(site, sizes, schedule, table, fast),
+        *_stop_margins(site, sizes, schedule, fast),
     )
     holds = window.applies(site) and fast.window_mw <= window.room_mw(site) + residue(site, "mw")
-    if one_away and site.poi.one_job_absent and holds:
+    if one_away and holds:
         margins_away, more = _away(site, sizes, schedule)
         found, columns = (*found, *margins_away), {**columns, **more}
     margins = tuple(
@@ -158,48 +163,85 @@ def standby_mw(site: Site, sizes: Mapping[str, Size]) -> float:
     return float(catalogue.build(site, "storage", power.card).standby_mw(power.value, energy.value))
 
 
+def _stop_margins(
+    site: Site, sizes: Mapping[str, Size], schedule: Schedule, fast: smoothing.Dispatch
+) -> list[Margin]:
+    """Return for every distinct copy the room that the best recovery leaves at its worst moment."""
+    if not window.applies(site):
+        return []
+    step_s = site.clock.step_s
+    return [
+        Margin(STOP, "static", each.fall.place, each.slot * step_s, each.spare_mw, "mw", "waveform")
+        for each in worst_stops(site, sizes, schedule, fast.columns)
+    ]
+
+
+def worst_stops(
+    site: Site, sizes: Mapping[str, Size], schedule: Schedule, planned: Mapping[str, np.ndarray]
+) -> tuple[worst.Worst, ...]:
+    """Return the worst slot of every distinct copy under a dispatch (charge_mw, discharge_mw, soc_mwh)."""
+    power, energy = sizes["storage_power"], sizes["storage_energy"]
+    part = catalogue.build(site, "storage", power.card) if power.card else None
+    least_mwh = part.low_pu * energy.value if part else 0.0
+    own = course.judged(part, power.value, energy.value)
+    of_all = course.course(site, course.load_mw(site, schedule), planned, least_mwh)
+    return worst.worst(site, of_all, course.falls(site, schedule), own)
+
+
 def _away(
     site: Site, sizes: Mapping[str, Size], schedule: Schedule
 ) -> tuple[list[Margin], dict[str, np.ndarray]]:
-    """Return the window rule's margin while one copy is away, and what each stream's storage does then.
+    """Return the margins while one copy is away, and what each stream's storage does then.
 
-    Columns AWAY JOB COPY.STREAM, charge less discharge.
+    The window rule, if the site asks for it, and the copy's return at the worst moment. Columns AWAY JOB
+    COPY.STREAM, charge less discharge, and AWAY JOB COPY.soc_mwh.
     """
     power, energy = sizes["storage_power"], sizes["storage_energy"]
+    part = catalogue.build(site, "storage", power.card) if power.card else None
+    least_mwh = part.low_pu * energy.value if part else 0.0
+    own = course.judged(part, power.value, energy.value)
     margins, columns = [], {}
     for row, rest in schedule.one_away():
-        if not row.locked:
-            continue  # held at every alignment: without it the rest is calmer
-        best = dispatch(site, rest, power.card, power.value, energy.value, coarse=True)
-        spare = window.room_mw(site) - best.window_mw
-        place = f"poi, {row.job} {row.copy} away"
-        margins.append(Margin(ONE_AWAY, "static", place, best.window_time_s, spare, "mw", "waveform"))
-        shares = best.shares or {"locked": (best.charge_mw, best.discharge_mw)}
-        for name, (charge, discharge) in shares.items():
-            columns[f"{AWAY} {row.job} {row.copy}.{name}"] = charge - discharge
+        best = dispatch(site, rest, power.card, power.value, energy.value, returns=row, coarse=True)
+        if site.poi.one_job_absent and row.locked:  # else held at every alignment: the rest is calmer
+            spare = window.room_mw(site) - best.window_mw
+            place = f"poi, {row.job} {row.copy} away"
+            margins.append(Margin(ONE_AWAY, "static", place, best.window_time_s, spare, "mw", "waveform"))
+        without = course.course(site, course.load_mw(site, rest), best.columns, least_mwh)
+        back = worst.worst(site, without, (course.returning(site, row),), own)[0]
+        at_s = back.slot * site.clock.step_s
+        margins.append(Margin(RESTART, "static", back.fall.place, at_s, back.spare_mw, "mw", "waveform"))
+        name = f"{AWAY} {row.job} {row.copy}"
+        for share, (charge, discharge) in (
+            best.shares or {"locked": (best.charge_mw, best.discharge_mw)}
+        ).items():
+            columns[f"{name}.{share}"] = charge - discharge
+        columns[f"{name}.soc_mwh"] = best.soc_mwh
     return margins, columns
 
 
 def dispatch(
     site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float,
-    other_mw: float = -math.inf, *, coarse: bool = False,
+    other_mw: float = -math.inf, *, returns: Assignment | None = None, coarse: bool = False,
 ) -> smoothing.Dispatch:  # fmt: skip
     """Return `smoothing.dispatch` for a schedule, kept: it does not depend on other sizes or on the days.
 
+    It is planned for the stop of any copy at any moment; where a copy `returns` that is away, for that alone.
     `coarse`: of a course without one copy, within the cycle life at any price.
     """
-    return _dispatched(_without_days(site), schedule, card, power_mw, energy_mwh, other_mw, coarse)
+    return _dispatched(_without_days(site), schedule, card, power_mw, energy_mwh, other_mw, returns, coarse)
 
 
 @lru_cache(maxsize=128)
 def _dispatched(
     site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float, other_mw: float,
-    coarse: bool,
+    returns: Assignment | None, coarse: bool,
 ) -> smoothing.Dispatch:  # fmt: skip
+    jumps = course.falls(site, schedule) if returns is None else (course.returning(site, returns),)
     return smoothing.dispatch(
         site, streams.of(site, schedule), catalogue.build(site, "storage", card) if card else None,
         power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
-        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES, keep_life=coarse,
+        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES, keep_life=coarse, stops=jumps,
     )  # fmt: skip
 
 
@@ -328,13 +370,10 @@ def _electrical_margins(
     contract = sizes["contract"].value
     window_spare = window.room_mw(site) - fast.window_mw
     rows += _storage_margins(site, sizes, fast)
-    step, job = smoothing.abort_step_mw(site)
-    covered = sizes["storage_power"].value + window.room_mw(site)
     if window.applies(site):
-        rows += [
-            Margin("job_abort", "static", job, 0.0, covered - step, "mw", "static"),
-            Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform"),
-        ]
+        rows.append(
+            Margin("poi_window", "static", "poi", fast.window_time_s, window_spare, "mw", "waveform")
+        )
     rows += [
         Margin("interconnection", "static", "poi", 0.0,
                site.poi.interconnection_limit_mw - float(hours["poi_peak_mw"].max()), "mw", "static"),

@@ -1,7 +1,7 @@
 """A linear or mixed-integer programme kept in HiGHS: solved, given more rows or other bounds, solved again.
 
 Every status is checked. A warm run that fails is repeated from scratch once (HiGHS answers `kSolveError` to a
-few warm starts); a second failure raises.
+few warm starts), then without presolve (whose answer it may not be able to take back); then it raises.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Kept:
 
     def __init__(
         self, cost: np.ndarray, low: np.ndarray, high: np.ndarray, matrix: Any, row_low: np.ndarray,
-        row_high: np.ndarray, *, tolerance: float = 1e-9, solver: str = "simplex", dual: bool = True,
+        row_high: np.ndarray, *, tolerance: float = 1e-9, solver: str = "simplex",
     ) -> None:  # fmt: skip
         columns = matrix.tocsc()
         lp = highspy.HighsLp()
@@ -45,13 +45,22 @@ class Kept:
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_ = columns.indptr, columns.indices
         lp.a_matrix_.value_ = columns.data
-        self._highs = highspy.Highs()
+        self._take(lp, tolerance, solver)
+
+    @classmethod
+    def of(cls, lp: highspy.HighsLp, *, tolerance: float = 1e-9, solver: str = "simplex") -> Kept:
+        """Keep a programme that HiGHS has read already."""
+        made = cls.__new__(cls)
+        made._take(lp, tolerance, solver)
+        return made
+
+    def _take(self, lp: highspy.HighsLp, tolerance: float, solver: str) -> None:
+        self._highs, self._first = highspy.Highs(), solver
         self._options(tolerance, solver)
         self._checked(self._highs.passModel(lp), "passModel")
-        if len(row_low) > LONG:
+        if lp.num_row_ > LONG:
             for interrupt in (self._highs.cbSimplexInterrupt, self._highs.cbIpmInterrupt):
                 interrupt.subscribe(lambda event: event.interrupt(stopping.asked() is not None))
-        self._dual = dual
 
     def _options(self, tolerance: float, solver: str) -> None:
         for option, value in (
@@ -96,15 +105,18 @@ class Kept:
             Time is up or the user asked to stop, before or within the run.
         """
         kinds = highspy.HighsModelStatus
-        for attempt in range(2):
+        for attempt in range(3):
             stopping.heed()
             self.option("time_limit", self._highs.getRunTime() + stopping.left_s())
             if attempt:
                 self._checked(self._highs.clearSolver(), "clearSolver")
+                self.option("solver", self._first)
+                self.option("presolve", "choose" if attempt == 1 else "off")
             ran = self._highs.run()
             status = self._highs.getModelStatus()
             if ran != highspy.HighsStatus.kError and status == kinds.kOptimal:
                 solution = self._highs.getSolution()
+                self.option("solver", "simplex")  # from this basis on
                 return Answer(
                     self._highs.getInfo().objective_function_value, np.array(solution.col_value),
                     np.array(solution.row_dual), np.array(solution.col_dual),

@@ -309,6 +309,12 @@ def _certificate(
     )  # fmt: skip
 
 
+STOPS_NOT_COVERED = (
+    "a stop while another copy is away, a second stop within a recovery, jitter within a recovery",
+    "a job that starts later than the jitter of its lock",
+)
+
+
 def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str, ...]:
     """What no judge looked at, whatever the site asks for."""
     adds_pu = _marginal_loss_pu(site, plan) if plan.solved else 0.0
@@ -322,7 +328,8 @@ def _not_covered(site: Site, plan: Plan, year_of: YearClaim | None) -> tuple[str
         *never_covered(site),
         *beyond,
         "voltage sags, fault ride-through, flicker and voltage steps at the POI",
-        "a fault while another lasts; faults at other hours than the hottest, aborts at other moments",
+        "a fault while another lasts; faults at other hours than the hottest",
+        *(STOPS_NOT_COVERED if window.applies(site) else ()),
         "trips of air chillers, fan walls, FWS pumps, transformers, storage; loss of the grid",
         OTHER_DAYS if year_of is None else OTHER_DAYS_STATIC,
         *_means(site),

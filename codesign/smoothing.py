@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from codesign import metering, realising, steady, streams, window, workload
+from codesign import metering, realising, streams, window
 from codesign.components.storage import Storage
 from codesign.errors import SolverError
 from codesign.linear import Answer, Kept
@@ -36,12 +36,12 @@ from codesign.timing import spent
 
 S_PER_H = 3600.0
 H_PER_YEAR = 8760.0
-TOLERANCES = ((1e-10, "simplex"), (1e-8, "simplex"), (1e-8, "ipm"))
+TOLERANCES = ((1e-10, "simplex"), (1e-8, "simplex"), (1e-8, "ipm"), (1e-7, "simplex"), (1e-7, "ipm"))
 """Tolerance and method of the dispatch, in turn: the simplex method gives up on a few at the tightest."""
 
 LARGE = 20_000
 """Rows from which the interior point method is asked: the simplex method took a hundred times as long."""
-COARSE = ((1e-8, "simplex"), (1e-8, "ipm"))
+COARSE = TOLERANCES[1:]
 ELASTIC = ((1e-8, "ipm"), (1e-7, "ipm"))
 EXCESS_COST = 1e4
 """Objective per MW of excess against 1 per MW of loss: any excess that can be avoided is avoided."""
@@ -56,6 +56,8 @@ LIFE_ROOM = 1e-3
 """Share of the cycle life that the trim of a real course may use."""
 SOLVES = 5
 """Most solves of one dispatch for the efficiencies of a storage whose loss follows its power."""
+BINDS = 1e-9
+"""Dual value from which a cut decides the dispatch."""
 ROOM_COST = 1e-5
 """Objective per MWh stored: of equal dispatches the emptiest, which leaves room for the stop of a job."""
 
@@ -75,6 +77,8 @@ class Dispatch:
     """Of a storage whose loss follows its power: energy taken over drawn, and given over taken out."""
     metering_mw: float = 0.0
     """By how much a metering window's highest mean is above the mean."""
+    stop_mw: float = 0.0  # some stop exceeds the room by at least this under every dispatch
+    cuts: tuple[tuple[course.Fall, Cut], ...] = ()  # those that decide its cost
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -85,21 +89,6 @@ class Dispatch:
     def loss_mw(self) -> float:
         """Mean loss over the period, without what the storage draws at rest."""
         return float(np.mean(self.charge_mw - self.discharge_mw))
-
-
-def abort_step_mw(site: Site) -> tuple[float, str]:
-    """Return the largest fall of power when one job stops at once, and the job [MW].
-
-    From the top of its profile to the idle level: no controller knows of it beforehand, so the storage at
-    rest must cover by its power what the window rule does not allow.
-    """
-    nominal = {name: job.racks * steady.rack(site).nominal_kw / 1e3 for name, job in site.jobs.items()}
-    fall = {
-        name: nominal[name] * float(workload.profile(job, site).max() - job.idle_pu * job.plateau_pu)
-        for name, job in site.jobs.items()
-    }
-    worst = max(fall, key=lambda name: fall[name])
-    return fall[worst], worst
 
 
 def dispatch(
@@ -156,12 +145,12 @@ def _kept(
         x = _planned(lp, stops, tolerances)
         excess_mw = lp.excess_mw(x)
         if own is None or energy_mwh <= 0.0:
-            return lp.read(x), excess_mw
+            return replace(lp.read(x), stop_mw=lp.stop_mw, cuts=lp.cuts), excess_mw
         found, real = lp.read_real(x, own, energy_mwh)
         if abs(real.trim_mw) <= realising.SETTLED_PU * power_mw:
             break
         efficiency = real.efficiency
-    return found, excess_mw
+    return replace(found, stop_mw=lp.stop_mw, cuts=lp.cuts), excess_mw
 
 
 def _planned(
@@ -221,6 +210,7 @@ class _Programme:
         usable_mwh = (card.soc_max_pu - card.soc_min_pu) * energy_mwh if card else 0.0
         self.over_window, self.over_line, self.over_stop = (self.new(1, cost=EXCESS_COST) for _ in range(3))
         self.filters: list[list[np.ndarray]] = []
+        self.stop_mw, self.cuts = 0.0, tuple[tuple[course.Fall, Cut], ...]()
         self.own = course.store(card, power_mw, energy_mwh)
         self.owning = [part for part in parts if part.own]
         self.cases = streams.met(site, self.owning)
@@ -269,18 +259,23 @@ class _Programme:
             np.concatenate([self.upper.rhs, self.equal.rhs]), tolerance=tolerance, solver=method,
         )  # fmt: skip
         answer = self._solved(kept)
-        if not stops or self.own.power_mw <= 0.0:
+        made, excess = self.read(answer.x), 0.0
+        if not stops:
             return np.asarray(answer.x)
-        solver = Recovery(self.site, self.own)
+        solver, cuts = Recovery(self.site, self.own), list[tuple[course.Fall, Cut]]()
         for _ in range(MOST_ROUNDS):
-            made = self.read(answer.x)
             planned = course.course(self.site, self.load_mw, made.columns, self.idle_mwh)
             broken = worst.broken(self.site, planned, stops, self.own, TIGHT_MW, solver)
-            if not broken or answer.x[self.over_stop[0]] > PROVEN_MW:
+            if not broken or excess > PROVEN_MW:
                 break
             for each in broken:
                 self._cut(kept, each.fall, each.cut)
+            cuts += [(each.fall, each.cut) for each in broken]
             answer = self._solved(kept)
+            made, excess = self.read(answer.x), float(answer.x[self.over_stop[0]])
+        bind = np.abs(answer.row_dual[len(answer.row_dual) - len(cuts) :]) > BINDS
+        self.cuts = tuple(cut for cut, binds in zip(cuts, bind, strict=True) if binds)
+        self.stop_mw = excess if excess > PROVEN_MW else 0.0
         return np.asarray(answer.x)
 
     @staticmethod

@@ -165,6 +165,13 @@ def idle_racks(site: Site) -> tuple[IdleRacks, ...]:
     )
 
 
+def placement_of(site: Site, assigned: Assignment) -> Placement:
+    """Return the placement of an assigned copy."""
+    start = dict(assigned.events)
+    kinds = (event.kind for event in site.jobs[assigned.job].events)
+    return Placement(assigned.offset_s, tuple(start[kind] - assigned.offset_s for kind in kinds))
+
+
 @lru_cache(maxsize=4096)
 def template_mw(site: Site, name: str, placement: Placement) -> Array:
     """Return the dynamic power of one copy's racks (leakage not included) over the macro period [K, MW]."""
@@ -173,7 +180,7 @@ def template_mw(site: Site, name: str, placement: Placement) -> Array:
 
 def assignment_mw(site: Site, assigned: Assignment) -> Array:
     """Return the dynamic power of an assigned copy's racks over the macro period [K, MW]."""
-    level = _level(site, assigned.job, _placement(site, assigned))
+    level = _level(site, assigned.job, placement_of(site, assigned))
     return _frozen(_racks_mw(site, assigned.job, assigned.pod) * level)
 
 
@@ -185,7 +192,7 @@ def idle_mw(site: Site, assigned: Assignment) -> float:
 
 def levels(site: Site, schedule: Schedule) -> dict[tuple[str, int], Array]:
     """Return every (job, copy)'s level over the macro period, per unit of the rack's nominal power [K]."""
-    return {(a.job, a.copy): _level(site, a.job, _placement(site, a)) for a in schedule}
+    return {(a.job, a.copy): _level(site, a.job, placement_of(site, a)) for a in schedule}
 
 
 def alike(schedule: Schedule) -> tuple[tuple[Assignment, int], ...]:
@@ -270,13 +277,6 @@ def _racks_mw(site: Site, name: str, pod: str) -> float:
 def _slots(length_s: float, slot_s: float) -> tuple[float, ...]:
     """Return the multiples of a slot below a length [s]."""
     return tuple(i * slot_s for i in range(max(1, math.ceil(length_s / slot_s - 1e-9))))
-
-
-def _placement(site: Site, assigned: Assignment) -> Placement:
-    """Return the placement of an assigned copy."""
-    start = dict(assigned.events)
-    kinds = (event.kind for event in site.jobs[assigned.job].events)
-    return Placement(assigned.offset_s, tuple(start[kind] - assigned.offset_s for kind in kinds))
 
 
 @lru_cache(maxsize=1024)

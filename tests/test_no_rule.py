@@ -71,7 +71,7 @@ def test_a_window_shorter_than_the_step_is_refused() -> None:
 
 def test_no_storage_is_needed_and_no_window_is_judged() -> None:
     limits = {margin.limit for margin in evaluated().margins}
-    assert not limits & {"poi_window", "job_abort", "poi_window_one_away"}
+    assert not limits & {"poi_window", "job_stop", "job_restart", "poi_window_one_away"}
     assert "interconnection" in limits
     assert all(np.isfinite(margin.margin) for margin in evaluated().margins)
     assert not window.applies(site())

@@ -22,7 +22,8 @@ def random_site(seed: int) -> codesign.Site:
     levels = [round(draw.uniform(0.4, 0.95), 2) for _ in range(2)]
     changes: dict[str, Any] = {
         "days": [{"date": draw.choice(("2023-08-18", "2023-10-10", "2023-12-20")), "weight_days": 365}],
-        "clock.step_s": 2.0, "clock.macro_s": 20.0, "clock.event_slot_s": 10.0, "clock.hour_step_h": 6,
+        "clock.step_s": 2.0, "clock.macro_s": 20.0, "clock.event_slot_s": 10.0, "clock.offset_slot_s": 2.0,
+        "clock.hour_step_h": 6,
         "jobs.pretrain.count": draw.choice((1, 2)), "jobs.pretrain.racks": draw.choice((2, 3)),
         "jobs.pretrain.events": [
             {

@@ -5,6 +5,7 @@
     paper    digests, sizes against the site's lists, the schedule, which scenarios there are
     hall     static limits of the heat path and the transformers, hour by hour, in plain loops
     levels   waveforms from the schedule
+    stops    a stop or a return of every copy at every moment
     waves    storage dispatch, window rule, interconnection, contract
     money    cost from cards and hours, with the grade of each price
     gain     fixed part, bound, gaps

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from codesign import catalogue, climate, window, workload
+from codesign import climate, window
+from codesign.auditing import stops
 from codesign.auditing.bank import Bank
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
@@ -75,7 +76,7 @@ def judge(ledger: Ledger, hall: Hall, claims: bool) -> None:
     limit = window.room_mw(site)
     if site.poi.window_s:
         _window(ledger, "poi_window", "poi", _widest(site, found, nets), hall, limit)
-        _abort(ledger, hall, limit)
+        stops.judge(ledger, hall)
     _one_away(ledger, hall, limit)
     ledger.judged.append("window rule and interconnection on the waveform, storage dispatch")
     if claims:
@@ -150,17 +151,6 @@ def _widest(site: Site, parts: list[Stream], nets: list[Wave]) -> Wave:
             )
             widest = np.maximum(widest, change)
     return widest
-
-
-def _abort(ledger: Ledger, hall: Hall, window_mw: float) -> None:
-    """A job that stops falls from the top of its profile to idle; storage at rest covers what is too much."""
-    falls = {}
-    for name, job in hall.site.jobs.items():
-        rack = catalogue.build(hall.site, "rack", hall.site.pods[job.pod or next(iter(hall.site.pods))].rack)
-        top = max(workload.profile(job, hall.site).tolist())
-        falls[name] = job.racks * rack.nominal_kw / 1e3 * (top - job.idle_pu * job.plateau_pu)
-    name = max(falls, key=lambda job: falls[job])
-    ledger.most("job_abort", name, falls[name], window_mw + hall.value["storage_power"], "MW", 1e-9)
 
 
 def _worst(wave: Wave, stream: Stream) -> Wave:

@@ -20,7 +20,17 @@ from codesign import apart, cycle, modes, steady, stopping
 from codesign import site as sites
 from codesign.design import Outcome, Plan, Schedule, Setting
 from codesign.errors import Fault, InputError, SolverError, StoppedError
-from codesign.planning import bound, electrical, explain, footprint, joint, mixing, split, storage
+from codesign.planning import (
+    bound,
+    covering,
+    electrical,
+    explain,
+    footprint,
+    joint,
+    mixing,
+    split,
+    storage,
+)
 from codesign.planning.attempt import Cut, Found, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
@@ -31,6 +41,8 @@ from codesign.site import Site
 SHARPENED = 2e-9
 """Relative difference of exact and model cost at which the curves are sharp enough."""
 MOST_ROUNDS = 12
+MOST_STOPS = 400
+"""Sizes with a schedule that may break the law of stops before one holds."""
 BOUND_ROUNDING = 1e-6
 """A bound above the cost of a plan by more, relatively, is wrong and refused."""
 MOST_MIXES = 500
@@ -155,10 +167,11 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
     """Solve one setting, its curves sharpened, until model and exact cost agree."""
     points, start = Points(), None
     given: Schedule | None = None
-    before_usd = math.inf
-    for _ in range(MOST_ROUNDS):
+    before_usd, rounds = math.inf, 0
+    stops = found.stops.setdefault(run.site, covering.Known())
+    for _ in range(MOST_STOPS):
         stopping.heed()
-        model = joint.build(run.site, run.setting, run.fixed, points, given)
+        model = joint.build(run.site, run.setting, run.fixed, points, given, stops)
         add_cuts(model, cuts)
         if given is not None:
             electrical.under_course(model.rows, run.site, model.grid, cycle.shape_mw(run.site, given))
@@ -176,6 +189,15 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
         if given is None and _for_given(run.site):
             given, start = schedule, None
             continue
+        power, energy = sizes["storage_power"], sizes["storage_energy"]
+        if answer.status is Status.OPTIMAL and not stops.take(
+            run.site, schedule, power.card, power.value, energy.value
+        ):
+            if stops.away and given is None:
+                given = schedule
+            start = None
+            continue
+        rounds += 1
         exact, sizes = settled(run, sizes, schedule)
         if given is None and any(margin.limit == "hot_spot" for margin in exact.broken):
             given, start = schedule, None  # its load course asks for more than its mean does
@@ -186,12 +208,15 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
             start = answer.by_name
             continue
         miss_usd = exact.cost_usd_per_year - model_usd
-        if answer.status is not Status.OPTIMAL or miss_usd <= SHARPENED * abs(model_usd):
+        near = miss_usd <= SHARPENED * abs(model_usd)
+        if answer.status is not Status.OPTIMAL or near or rounds >= MOST_ROUNDS:
             break
         if found.exact is not None and proven.bound_usd >= found.exact.cost_usd_per_year:
             break
         moved = abs(model_usd - before_usd) > SHARPENED * abs(model_usd)
-        if not sharpen(model, points, answer, sizes, exact) or not (moved or better):
+        more = stops.learn(run.site, schedule, power.card, power.value, energy.value)
+        sharper = sharpen(model, points, answer, sizes, exact)
+        if not (more or (sharper and (moved or better))):
             break  # another round would be this one again: where a loss is paid for, no line under it helps
         before_usd = model_usd
         start = answer.by_name
@@ -247,7 +272,7 @@ def _report(site: Site, found: Found, cuts: Sequence[Cut], settings: list[Settin
     )  # fmt: skip
     if found.unproven is None and not cuts and (missed := gap_missed(site, result, gap)):
         result = replace(result, reason=f"{reason}; {missed}")
-    return replace(result, sizes=with_reasons(site, result, [*found.needs, *cuts]))
+    return replace(result, sizes=with_reasons(site, result, cuts))
 
 
 def gap_missed(site: Site, plan: Plan, asked: float) -> str:

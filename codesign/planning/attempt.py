@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyomo.environ as pyo
 
 from codesign import evaluation, stopping
 from codesign.design import Schedule, Setting, Size, Sizes
-from codesign.planning import highs, joint
+from codesign.planning import covering, highs, joint
 from codesign.planning.highs import Status
 from codesign.planning.joint import Points
 from codesign.planning.rows import OBJECTIVE
@@ -52,8 +52,6 @@ class Need:
     energy_mwh: float
     loss_mw: float
     peak_mw: float
-    stops: tuple[Cut, ...] = ()
-    """What of it is for the stop of a job alone."""
     metering_mw: float = 0.0
     """By how much the meter reads more than the mean."""
 
@@ -80,8 +78,8 @@ class Found:
     exact: evaluation.Evaluation | None = None
     unproven: Status | None = None
     relaxation_feasible: bool = False
-    needs: tuple[Cut, ...] = ()
-    """What the schedule's storage was made for beyond static limits."""
+    stops: dict[Site, covering.Known] = field(default_factory=dict)
+    """What is known of stops, by running site: the same at every setting."""
 
     def keep(
         self, run: Run, exact: evaluation.Evaluation, sizes: Sizes, schedule: Schedule, model_usd: float

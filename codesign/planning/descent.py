@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, evaluation, modes, smoothing, stopping, streams, window
+from codesign import catalogue, evaluation, modes, stopping, streams, window
 from codesign.design import Schedule, Size
 from codesign.errors import StoppedError
 from codesign.modes import Mix, Way
@@ -55,7 +55,7 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
         made, base_usd = modes.running(site, mix), mix_usd(site, mix)
         worth = max(WORTH * gap, 1e-9)
         below_usd = math.inf if best is None else best_usd - worth * abs(best_usd) - base_usd
-        least_usd = stop_usd(made)
+        least_usd = 0.0
         if least_usd >= below_usd:
             return False
         tried.add(mix)
@@ -91,13 +91,6 @@ def _descended(site: Site, better: Callable[[Mix], bool]) -> None:
 def mix_usd(site: Site, mix: Mix) -> float:
     """Return energy, demand, contract and lost work of a mix [USD a year]."""
     return sum(count * mixing.work_usd(site, name, way) for name, found in mix for way, count in found)
-
-
-def stop_usd(running: Site) -> float:
-    """Return the annual cost of the storage that the stop of a job asks for, whatever the schedule."""
-    step, _ = smoothing.abort_step_mw(running)
-    power_mw = max(step - window.room_mw(running), 0.0)
-    return min(storage_usd(running, card, power_mw) for card in running.equipment.storage.cards)
 
 
 def window_usd(running: Site, schedule: Schedule) -> float:

@@ -42,7 +42,8 @@ LIMITS = {
     "buffer_range": "the buffer that the limits ask for is beyond the range of the one on offer",
     "cold_aisle": "the fan walls on offer cannot hold the cold aisle with one unit out",
     "air_chiller_capacity": "the air chillers on offer cannot carry the air share with one unit out",
-    "job_abort": "no storage power on offer covers an abrupt stop of the largest job within the window rule",
+    "job_stop": "no storage on offer takes in the stop of a job at any moment within the window rule",
+    "job_stops": "no storage on offer takes in the stop of a job at any moment within the window rule",
     "storage_rate": "no storage energy on offer carries its power",
     "storage_life": "the storage on offer wears out before its calendar life",
 }
@@ -146,7 +147,7 @@ def _of_load(site: Site, limit: str) -> str:
     courses = {name: workload.profile(job, site) for name, job in site.jobs.items()}
     if limit in ("junction", "rack_flow", "thermal_runaway"):
         worst = max(courses, key=lambda name: float(courses[name].max()))
-    elif limit in ("poi_window", "job_abort"):
+    elif limit in ("poi_window", "job_stop", "job_stops"):
         worst = max(courses, key=lambda name: site.jobs[name].racks * float(np.ptp(courses[name])))
     else:
         return ""

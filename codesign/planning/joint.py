@@ -12,7 +12,7 @@ from typing import Any
 from codesign import climate, steady
 from codesign.design import Schedule, Setting, Size, Sizes
 from codesign.evaluation import lost_work_usd_per_year
-from codesign.planning import air, electrical, heat, highs, schedule, storage
+from codesign.planning import air, covering, electrical, heat, highs, schedule, storage
 from codesign.planning.rows import Rows
 from codesign.site import Site
 from codesign.sizing import listed, unit_size
@@ -47,30 +47,35 @@ class Joint:
 
 @spent("build")
 def build(
-    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None
-) -> Joint:
-    """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep."""
+    site: Site, setting: Setting, fixed: dict[str, Any], points: Points, given: Schedule | None = None,
+    stops: covering.Known | None = None,
+) -> Joint:  # fmt: skip
+    """Build the model; `fixed` holds sizes by dotted name, `given` a schedule to keep, `stops` known cuts."""
+    known = covering.Known() if stops is None else stops
     rows = _named(site, setting)
     offsets = schedule.plan(rows, site, given)
     fast = storage.plan(rows, site, offsets, fixed, given, points.real)
-    if given is not None and site.poi.one_job_absent:
-        for _, rest in given.one_away():
-            storage.also(rows, site, rest, fast, points.real)
+    covering.add(rows, site, fast, offsets, known, given)
+    for row, rest in () if given is None else given.one_away():
+        if site.poi.one_job_absent or row in known.away:
+            away = storage.also(rows, site, rest, fast, points.real)
+            covering.add_away(rows, site, fast, row, away, known)
     return _assembled(site, setting, fixed, rows, points, fast, offsets, given)
 
 
 @spent("build")
 def build_day(
     site: Site, setting: Setting, fixed: dict[str, Any], points: Points, *, loss_mw: float | None,
-    peak_mw: float, metering_mw: float = 0.0,
+    peak_mw: float, metering_mw: float = 0.0, of: Site | None = None,
 ) -> Joint:  # fmt: skip
     """Build the model without the schedule: storage as sizes, beside a mean loss and a highest power.
 
-    Without a loss it is whatever the storage can lose: for a bound where drawing power is paid for all year.
+    A bound over all mixes of the site `of` has the folded row of stops. Without a loss it is whatever the
+    storage can lose: for a bound where drawing power is paid for all year.
     """
     rows = _named(site, setting)
     fast = storage.without_dispatch(
-        rows, site, fixed, loss_mw=loss_mw or 0.0, peak_mw=peak_mw, metering_mw=metering_mw
+        rows, site, fixed, loss_mw=loss_mw or 0.0, peak_mw=peak_mw, metering_mw=metering_mw, of=of
     )
     if loss_mw is None:
         lost = rows.amount("storage_loss_mw")

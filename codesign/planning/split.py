@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from codesign import cycle, evaluation, modes, ranges, stopping, window, workload
 from codesign.design import Schedule, Setting
 from codesign.errors import StoppedError
-from codesign.planning import abort, bound, descent, electrical, exchange, joint, mixing, storage
+from codesign.planning import bound, descent, electrical, exchange, joint, mixing, storage, stored
 from codesign.planning import schedule as offsets
 from codesign.planning.attempt import Cut, Found, Need, Run, add_cuts, settled, sharpen
 from codesign.planning.highs import Status
@@ -31,6 +31,7 @@ from codesign.residue import residue
 from codesign.site import Site
 from codesign.sizing import amounts as amounts_of
 from codesign.sizing import listed
+from codesign.workload import Assignment
 
 PEAK_USD_PER_MW = 1.0
 """Price of the highest power in the storage programme: of equal storages the calmer."""
@@ -98,7 +99,7 @@ def _lower_usd(run: Run, found: Found, known: Known, enough_usd: float) -> float
         if case not in known.masters:
             until = enough if math.isfinite(enough) else found.cost_usd
             try:
-                known.masters[case] = _mastered(replace(run, site=site), until, modes.decided(run.site))
+                known.masters[case] = _mastered(replace(run, site=site), until, run.site)
             except StoppedError as stopped:
                 found.unproven = Status(stopped.outcome.value)
                 return -math.inf
@@ -150,10 +151,10 @@ def _tries(run: Run, found: Found, below_usd: float) -> Iterator[descent.Tried]:
         yield descent.Tried(site, schedule, need, usd)
 
 
-def _mastered(run: Run, enough_usd: float, decided: bool) -> Master:
+def _mastered(run: Run, enough_usd: float, of: Site) -> Master:
     """Solve the master; where it bounds mixes, without lower ends of flows: a heavier one may keep them."""
-    model = master(run.site, run.setting, run.fixed, Points())
-    for name in model.rows.names if not decided else ():
+    model = master(run.site, run.setting, run.fixed, Points(), of)
+    for name in model.rows.names if not modes.decided(of) else ():
         if name.endswith(ranges.LOW_END):
             model.rows.drop(name)
     answer = run.solve(model.rows.model, "bound", enough_usd=enough_usd)
@@ -163,9 +164,12 @@ def _mastered(run: Run, enough_usd: float, decided: bool) -> Master:
     return Master(least, start, None if proven else answer.status)
 
 
-def master(site: Site, setting: Setting, fixed: dict[str, object], points: Points) -> joint.Joint:
+def master(
+    site: Site, setting: Setting, fixed: dict[str, object], points: Points, of: Site | None = None
+) -> joint.Joint:
     """Build the mean-field master of one setting: outer and exact rows only.
 
+    It may bound all mixes of the site `of`, by default only its own.
     The storage loses nothing; where a loss all year would be paid for, as much as it can.
     """
     first = {name: workload.placements(site, name)[0] for name in site.jobs}
@@ -174,12 +178,14 @@ def master(site: Site, setting: Setting, fixed: dict[str, object], points: Point
         for name, job in site.jobs.items()
     )
     loss_mw = 0.0 if mixing.usd_per_mw(site) >= 0.0 else None
-    return joint.build_day(site, setting, fixed, points, loss_mw=loss_mw, peak_mw=mean_mw)
+    return joint.build_day(
+        site, setting, fixed, points, loss_mw=loss_mw, peak_mw=mean_mw, of=site if of is None else of
+    )
 
 
 def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
-    """Return the storage of least annual cost that a schedule needs, with any one copy away if asked for."""
-    kept: list[Schedule] = []
+    """Return the storage of least annual cost that a schedule needs, stops and any one copy away included."""
+    kept: list[Assignment] = []
     while True:
         need = _stored(run, schedule, kept, found)
         new = [] if need is None else _too_wide(run.site, schedule, need, kept)
@@ -188,22 +194,25 @@ def _need(run: Run, schedule: Schedule, found: Found) -> Need | None:
         kept += new
 
 
-def _too_wide(site: Site, schedule: Schedule, need: Need, kept: Sequence[Schedule]) -> list[Schedule]:
-    """Return the courses without one copy that the storage does not hold, the worst of those not yet kept."""
-    if not site.poi.one_job_absent:
+def _too_wide(
+    site: Site, schedule: Schedule, need: Need, kept: Sequence[Assignment]
+) -> list[Assignment]:  # fmt: skip
+    """Return copies whose absence or return the storage does not hold, the worst of those not yet kept."""
+    if not window.applies(site):
         return []
     limit, wide = window.room_mw(site), []
     for row, rest in schedule.one_away():
-        if not row.locked:
-            continue  # at every alignment less is calmer
-        best = evaluation.dispatch(site, rest, need.card, need.power_mw, need.energy_mwh, coarse=True)
-        if best.window_mw > limit + residue(site, "mw") and rest not in kept:
-            wide.append((best.window_mw, rest))
-    return [rest for _, rest in sorted(wide, key=lambda each: -each[0])[:MOST_COURSES]]
+        best = evaluation.dispatch(
+            site, rest, need.card, need.power_mw, need.energy_mwh, returns=row, coarse=True
+        )
+        away = best.window_mw - limit if site.poi.one_job_absent and row.locked else 0.0
+        if (away > residue(site, "mw") or best.stop_mw) and row not in kept:
+            wide.append((round(max(away, best.stop_mw), 9), row))
+    return [row for _, row in sorted(wide, key=lambda each: -each[0])[:MOST_COURSES]]
 
 
-def _stored(run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found) -> Need | None:
-    """Return the storage that keeps the window rule on all courses and takes in the stop of a job.
+def _stored(run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Found) -> Need | None:
+    """Return the storage that keeps the window rule on all courses and takes in the stop of any copy.
 
     Found again at the efficiencies of its real course where its loss follows its power.
     """
@@ -219,7 +228,7 @@ def _stored(run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found
 
 
 def _programmed(
-    run: Run, schedule: Schedule, kept: Sequence[Schedule], found: Found, real: storage.Efficiencies
+    run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Found, real: storage.Efficiencies
 ) -> Need | None:
     site, rows, fixed = run.site, Rows(f"{run.site.name}, storage"), dict(run.fixed)
     ranges = all(isinstance(amounts_of(site, name), tuple) for name in ("storage_power", "storage_energy"))
@@ -227,38 +236,26 @@ def _programmed(
     if one:  # from nothing upwards: the card is no choice
         fixed.setdefault("storage_power.card", site.equipment.storage.cards[0])
     fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), fixed, schedule, real)
-    for rest in kept:
-        storage.also(rows, site, rest, fast, real)
+    away = [
+        (row, storage.also(rows, site, rest, fast, real)) for row, rest in schedule.one_away() if row in kept
+    ]  # fmt: skip
     rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()
-    answer = run.solve(rows.model, continuous=one)
-    if answer.status not in (Status.OPTIMAL, Status.INFEASIBLE):
-        found.unproven = answer.status
-    if answer.values is None:
+    size = stored.ranged if one else stored.listed
+    chosen = size(run, rows, schedule, fast, away)
+    if isinstance(chosen, Status):
+        found.unproven = chosen if chosen is not Status.INFEASIBLE else found.unproven
         return None
-    card = storage.read_card(fast, answer)
-    if card is not None and answer[fast.power_mw[card]] <= 0.0 and None in storage.cards(site, run.fixed):
+    card, power_mw, energy_mwh = chosen
+    if card is not None and power_mw <= 0.0 and None in storage.cards(site, run.fixed):
         card = None
     if card is None:
         best = evaluation.dispatch(site, schedule, None, 0.0, 0.0)
-        return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw, metering_mw=best.metering_mw)
-    power_mw, energy_mwh = _with_room(run, answer[fast.power_mw[card]], answer[fast.energy_mwh[card]])
-    without = {"storage_power": power_mw, "storage_energy": energy_mwh}
-    for _ in range(
-        MOST_ROUNDS
-    ):  # a larger storage is dispatched otherwise, which moves where a stop finds it
-        best = evaluation.dispatch(site, schedule, card, power_mw, energy_mwh)
-        more = abort.storage(run, schedule, card, best, power_mw, energy_mwh)
-        if more is None or (more[0] <= power_mw * (1 + ROOM) and more[1] <= energy_mwh * (1 + ROOM)):
-            break
-        power_mw, energy_mwh = _with_room(run, *more)
-    stops = tuple(
-        Cut(f"stop_{name}", 0.0, {name: 1.0}, {name: value}, "poi_window", "job_abort_restart")
-        for name, value in (("storage_power", power_mw), ("storage_energy", energy_mwh))
-        if value > without[name]
-    )
-    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, stops, best.metering_mw)
+        return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw, best.metering_mw)
+    power_mw, energy_mwh = _with_room(run, power_mw, energy_mwh)
+    best = evaluation.dispatch(site, schedule, card, power_mw, energy_mwh)
+    return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, best.metering_mw)
 
 
 def _with_room(run: Run, power_mw: float, energy_mwh: float) -> tuple[float, float]:
@@ -297,8 +294,7 @@ def _day(run: Run, cuts: Sequence[Cut], mix: descent.Tried, start: Mapping[str, 
             return
         sizes = joint.read(model, answer)
         exact, sizes = settled(run, sizes, schedule)
-        if found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE):
-            found.needs = need.stops
+        found.keep(run, exact, sizes, schedule, answer.objective / OBJECTIVE)
         miss_usd = exact.cost_usd_per_year - answer.objective / OBJECTIVE
         holds = not exact.broken and miss_usd <= SHARP * run.gap * abs(exact.cost_usd_per_year)
         if holds or answer.status is not Status.OPTIMAL:

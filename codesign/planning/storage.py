@@ -20,7 +20,9 @@ import numpy as np
 
 from codesign import catalogue, evaluation, metering, realising, smoothing, streams, window
 from codesign.components.storage import Storage
-from codesign.design import Schedule, Sizes
+from codesign.design import Schedule, Size, Sizes
+from codesign.planning import folded
+from codesign.planning.covering import Course, Placed
 from codesign.planning.menus import amount_menu
 from codesign.planning.rows import Rows
 from codesign.planning.schedule import Offsets
@@ -43,6 +45,8 @@ class FastStorage:
     peak_mw: Any
     metering_mw: Any = 0.0
     """By how much the meter reads more than the mean."""
+    course: Course | None = None
+    """The planned course whose states a stop meets."""
 
 
 @spent("build")
@@ -56,6 +60,8 @@ def plan(
     rows take them in the place of the card's inner values.
     """
     menu, power, energy = _sizes(rows, site, fixed)
+    if given is None:
+        _stops(rows, site, menu, power, energy, site)
     cards = list(power)
     parts = streams.of(site, given) if given is not None else None
     steady_jobs = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
@@ -64,16 +70,20 @@ def plan(
         add = rows.exact if steady_jobs else rows.outer
     else:
         add = rows.inner if steady_jobs and parts is not None else rows.outer
-    net, loss = _dispatch(rows, site, offsets.power_mw, cards, power, energy, add, "storage", real=real)
-    _window(rows, site, _filtered(rows, site, net, add, "poi_filter"), add)
+    net, loss, stored = _dispatch(
+        rows, site, offsets.power_mw, cards, power, energy, add, "storage", real=real
+    )  # fmt: skip
+    y = _filtered(rows, site, net, add, "poi_filter")
+    _window(rows, site, y[-1], add)
+    course = Course(offsets.power_mw, [Placed((0,), stored, net, y)])
     peak = rows.amount("job_peak_mw", None)
     for p in net:
         add("job_peak", peak >= p)
     metered = _metered(rows, site, net, add)
     if parts is not None and not steady_jobs:
-        loss = _by_streams(rows, site, parts, cards, power, energy, peak, real)
+        loss, course = _by_streams(rows, site, parts, cards, power, energy, peak, real)
     rest = _standby(rows, site, power, energy)
-    return FastStorage(menu.picks, power, energy, loss + rest, peak + rest, metered)
+    return FastStorage(menu.picks, power, energy, loss + rest, peak + rest, metered, course)
 
 
 def lawful(site: Site, cards: Iterable[str | None]) -> bool:
@@ -113,28 +123,33 @@ def _standby(rows: Rows, site: Site, power: dict[Any, Any], energy: dict[Any, An
 @spent("build")
 def also(
     rows: Rows, site: Site, schedule: Schedule, fast: FastStorage, real: Efficiencies | None = None
-) -> None:
+) -> Course:
     """Add a further course on which the same storage must keep the window rule, dispatched for it."""
     parts = streams.of(site, schedule)
     cards = [card for card in fast.power_mw if card is not None]
     if any(part.shift_steps != 0 for part in parts):
         peak = rows.amount("also_peak_mw", None)
-        _by_streams(rows, site, parts, cards, fast.power_mw, fast.energy_mwh, peak, real)
-        return
+        return _by_streams(rows, site, parts, cards, fast.power_mw, fast.energy_mwh, peak, real)[1]
     load = [float(p) for p in parts[0].power_mw]
-    net, _ = _dispatch(rows, site, load, cards, fast.power_mw, fast.energy_mwh, rows.inner, "also",
-                       real=real)  # fmt: skip
-    _window(rows, site, _filtered(rows, site, net, rows.inner, "also_filter"), rows.inner, "also_window")
+    net, _, stored = _dispatch(rows, site, load, cards, fast.power_mw, fast.energy_mwh, rows.inner, "also",
+                               real=real)  # fmt: skip
+    y = _filtered(rows, site, net, rows.inner, "also_filter")
+    _window(rows, site, y[-1], rows.inner, "also_window")
+    return Course(load, [Placed((0,), stored, net, y)])
 
 
 def without_dispatch(
-    rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float, metering_mw: float = 0.0
-) -> FastStorage:
+    rows: Rows, site: Site, fixed: dict[str, Any], *, loss_mw: float, peak_mw: float,
+    metering_mw: float = 0.0, of: Site | None = None,
+) -> FastStorage:  # fmt: skip
     """Add the sizes alone, beside a mean loss and a highest power that are given.
 
     A relaxation of every schedule at no loss and the jobs' mean power: all turns of a schedule average to it.
+    With the site `of` whose mixes all are bounded, the sizes cost at least what the stop of a job asks for.
     """
     menu, power, energy = _sizes(rows, site, fixed)
+    if of is not None:
+        _stops(rows, site, menu, power, energy, of)
     rest = _standby(rows, site, power, energy)
     return FastStorage(menu.picks, power, energy, loss_mw + rest, peak_mw + rest, metering_mw)
 
@@ -153,9 +168,25 @@ def _sizes(rows: Rows, site: Site, fixed: dict[str, Any]) -> tuple[Any, dict[Any
     for card in names:
         part = catalogue.build(site, "storage", card)
         rows.exact("storage_rate", energy[card] >= part.energy_min_mwh(power[card]))
-    step, _ = smoothing.abort_step_mw(site)
-    rows.exact("job_abort", sum(power.values()) + window.room_mw(site) >= step)
     return menu, power, energy
+
+
+def _stops(
+    rows: Rows, site: Site, menu: Any, power: dict[Any, Any], energy: dict[Any, Any], of: Site
+) -> None:
+    """The folded row: what storage costs is at least what a stop at any moment asks for, thousand USD."""
+    least = {card: folded.least_usd(of, card) for card in power}
+    if not any(least.values()):
+        return
+    cost = sum(
+        evaluation.annual_usd(site, name, Size(card, None, 1.0, "")) * columns[card]
+        for name, columns in (("storage_power", power), ("storage_energy", energy))
+        for card in power
+    )
+    asked = sum(usd * menu.picks[card] for card, usd in least.items())
+    if None in menu.picks:
+        asked = asked + min(least.values()) * menu.picks[None]
+    rows.outer("job_stop", 1e-3 * (cost - asked) >= 0.0)
 
 
 def cards(site: Site, fixed: dict[str, Any]) -> list[str | None]:
@@ -176,15 +207,15 @@ def _may_be_absent(site: Site, fixed: dict[str, Any]) -> bool:
 
 def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: dict[Any, Any],
               energy: dict[Any, Any], add: Any, name: str, calm: Any = None,
-              at_rest: dict[str, dict[Any, Any]] | None = None,
-              real: Efficiencies | None = None) -> tuple[list[Any], Any]:  # fmt: skip
-    """Charge, discharge and stored energy (MJ above the least), periodic: net power by step, mean loss.
+              at_rest: dict[str, dict[Any, Any]] | None = None, real: Efficiencies | None = None,
+              ) -> tuple[list[Any], Any, dict[str, list[Any]]]:  # fmt: skip
+    """Charge, discharge, energy (MJ above the least), periodic: net power by step, mean loss, the energy.
 
     At calm steps within the power and energy of `at_rest`. Rows that make a plan take a storage's inner
     values, rows of a bound its outer ones.
     """
     steps, step_s, inner = len(load), site.clock.step_s, add == rows.inner
-    net, loss = list(load), 0.0
+    net, loss, kept = list(load), 0.0, dict[str, list[Any]]()
     for card in cards:
         part = catalogue.build(site, "storage", card)
         charge, discharge, stored = (
@@ -195,6 +226,7 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
         taken, given = _efficiencies(part, inner, (real or {}).get(card))
         own = inner and part.time_constant_s > 0.0
         rating = (1.0 - realising.TRIM_PU if own else 1.0) * power[card]
+        kept[card] = stored
         for k in range(steps):
             if calm is not None and calm[k] and at_rest is not None:
                 add(f"{name}_calm", charge[k] <= at_rest["power"][card])
@@ -209,13 +241,13 @@ def _dispatch(rows: Rows, site: Site, load: list[Any], cards: list[str], power: 
             add(f"{name}_net", behind == net[k] + charge[k] - discharge[k])
             net[k] = behind
         periods = smoothing.H_PER_YEAR * smoothing.S_PER_H / (steps * step_s)
-        kept = 1.0 - (smoothing.LIFE_ROOM if own else 0.0)
-        allowed_mj = kept * part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
+        used = 1.0 - (smoothing.LIFE_ROOM if own else 0.0)
+        allowed_mj = used * part.throughput_max_mwh_per_year(smoothing.S_PER_H * energy[card]) / periods
         add(f"{name}_life", step_s * sum(discharge) <= allowed_mj)
         lost = rows.amount(f"{name}_loss_mw", None)
         add(f"{name}_loss", steps * lost == sum(charge) - sum(discharge))
         loss = loss + lost
-    return net, loss
+    return net, loss, kept
 
 
 def _efficiencies(part: Storage, inner: bool, real: tuple[float, float] | None) -> tuple[float, float]:
@@ -250,15 +282,16 @@ def _metered(rows: Rows, site: Site, net: list[Any], add: Any) -> Any:
     return excess
 
 
-def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[Any]:
-    """The rule's high-pass, periodic: y_k = a y_{k-1} + p_k - p_{k-1}, once an order."""
-    a = window.high_pass_coefficient(site)
+def _filtered(rows: Rows, site: Site, net: list[Any], add: Any, name: str) -> list[list[Any]]:
+    """The rule's high-pass, periodic: y_k = a y_{k-1} + p_k - p_{k-1}; the columns after each order."""
+    a, made = window.high_pass_coefficient(site), []
     for _ in range(site.poi.filter_order):
         out = [rows.amount(f"{name}_mw", None) for _ in net]
         for k in range(len(net)):
             add(name, out[k] == a * out[k - 1] + net[k] - net[k - 1])
         net = out
-    return net
+        made.append(out)
+    return made
 
 
 def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_window") -> None:
@@ -272,8 +305,13 @@ def _window(rows: Rows, site: Site, y: list[Any], add: Any, name: str = "poi_win
 
 def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards: list[str],
                 power: dict[Any, Any], energy: dict[Any, Any], peak: Any,
-                real: Efficiencies | None = None) -> Any:  # fmt: skip
-    """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference."""
+                real: Efficiencies | None = None) -> tuple[Any, Course]:  # fmt: skip
+    """A dispatch that follows each stream's own phase, and the envelopes of level and lagged difference.
+
+    Returns the mean loss and the course with every stream where it is planned.
+    """
+    total = streams.together(parts, [part.power_mw for part in parts], len(parts[0].power_mw))
+    placed: list[Placed] = []
     owning = [i for i, part in enumerate(parts) if part.own]
     cases = streams.met(site, parts)
     shares = {
@@ -293,17 +331,21 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards
     for part in parts:
         if not part.own:
             _known(site, part, level, fixed)
+            bare = [y.tolist() for y in window.high_pass_orders(part.power_mw, site)]
+            placed.append(Placed((0,), {}, part.power_mw.tolist(), bare))
     for i in owning:
         part = parts[i]
         own = {what: {card: shares[what, card, i] for card in cards} for what in ("power", "energy")}
         calm = {what: {card: shares[f"calm_{what}", card, i] for card in cards} for what in own}
         load = [float(p) for p in part.power_mw]
-        net, lost = _dispatch(
+        net, lost, stored = _dispatch(
             rows, site, load, cards, own["power"], own["energy"], rows.inner, f"stream{i}", part.calm, calm,
             real,
         )  # fmt: skip
         loss = loss + part.count * lost
-        y = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
+        filtered = _filtered(rows, site, net, rows.inner, f"stream{i}_filter")
+        y = filtered[-1]
+        placed.append(Placed(tuple(later for _, later in part.copies), stored, net, filtered))
         for k, high in enumerate(_envelope(rows, net, part, len(level))):
             level[k] = level[k] + part.count * high
         for lag in range(1, window.steps(site) + 1):
@@ -323,7 +365,7 @@ def _by_streams(rows: Rows, site: Site, parts: tuple[streams.Stream, ...], cards
         for k in range(len(level)):
             change = sum(case[i] * worst[lag, sign, i][0][k] for i in owning)
             rows.inner("poi_window_shifted", change + fixed.get((lag, sign, k), 0.0) + rest <= limit)
-    return loss
+    return loss, Course([float(p) for p in total], placed)
 
 
 def _known(

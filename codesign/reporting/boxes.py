@@ -46,8 +46,8 @@ PARTS = {
     "transformer": Part("Transformers", "power", ("transformer",), ("hot_spot", "transformer_range")),
     "storage": Part(
         "Fast storage", "power", ("storage_power", "storage_energy"),
-        ("job_abort", "storage_rate", "storage_life", "storage_energy_low", "storage_energy_high",
-         "storage_charge", "storage_discharge", "storage_voltage"),
+        ("job_stop", "job_restart", "storage_rate", "storage_life", "storage_energy_low",
+         "storage_energy_high", "storage_charge", "storage_discharge", "storage_voltage"),
     ),
     "racks": Part(
         "Racks", "both", (),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import window, workload
+from codesign import realising, window, workload
 from codesign.components.storage import Storage
 from codesign.design import Schedule
 from codesign.site import Site
@@ -79,7 +79,12 @@ def steps(site: Site) -> int:
 
 
 def falls(site: Site, schedule: Schedule) -> tuple[Fall, ...]:
-    """Return the fall of every distinct copy, from its level to idle, the largest first."""
+    """Return the fall of every distinct copy, from its level to idle, the largest first.
+
+    None where the site has no rule on changes of power.
+    """
+    if not window.applies(site):
+        return ()
     grouped: dict[object, list[workload.Assignment]] = {}
     for row in schedule:
         key = (row.job, row.mode, row.offset_s, row.events, row.pod)
@@ -92,12 +97,42 @@ def falls(site: Site, schedule: Schedule) -> tuple[Fall, ...]:
     return tuple(sorted(made, key=lambda fall: (-round(float(fall.mw.max()), 9), fall.job, fall.copy)))
 
 
+def returning(site: Site, row: workload.Assignment) -> Fall:
+    """Return what one copy adds when it comes back unannounced, as a fall with its sign turned."""
+    back = workload.idle_mw(site, row) - workload.assignment_mw(site, row)
+    return Fall(row.job, row.copy, 1, back)
+
+
 def store(part: Storage | None, power_mw: float, energy_mwh: float) -> Store:
-    """Return the linear law of a storage: the one place that knows it here."""
+    """Return the linear law by which a dispatch is planned: inner values, above soc_min_pu."""
     if part is None:
         return Store(0.0, 0.0, 1.0, 1.0)
     usable_mj = S_PER_H * (part.soc_max_pu - part.soc_min_pu) * energy_mwh
     return Store(power_mw, usable_mj, part.efficiency_charge, 1.0 / part.efficiency_discharge)
+
+
+def judged(part: Storage | None, power_mw: float, energy_mwh: float) -> Store:
+    """Return the linear law by which a stop is judged: inner efficiencies in the whole window, above low_pu.
+
+    What is planned by the inner window holds by this one: the reserve at its ends is what the energy of a
+    real course may differ by.
+    """
+    if part is None:
+        return Store(0.0, 0.0, 1.0, 1.0)
+    usable_mj = S_PER_H * (part.high_pu - part.low_pu) * energy_mwh
+    return Store(power_mw, usable_mj, part.efficiency_charge, 1.0 / part.efficiency_discharge)
+
+
+def widest(part: Storage, power_mw: float, energy_mwh: float) -> Store:
+    """Return a linear law that allows at least what the storage can: outer values, for a bound."""
+    usable_mj = S_PER_H * (part.high_pu - part.low_pu) * energy_mwh
+    out = 1.0 / part.outer_efficiency_discharge
+    return Store(power_mw, usable_mj, part.outer_efficiency_charge, out)
+
+
+def rating_pu(part: Storage) -> float:
+    """Return the share of its rating that a dispatch is planned by: the rest closes its real course."""
+    return 1.0 - (realising.TRIM_PU if part.time_constant_s > 0.0 else 0.0)
 
 
 def course(

@@ -74,7 +74,7 @@ def _first_step_mw(site: Site, planned: Course, fall: Fall) -> np.ndarray:
 def broken(
     site: Site, planned: Course, found: Sequence[Fall], own: Store, tight_mw: float, solver: Recovery
 ) -> list[Broken]:
-    """Return every stop whose best recovery leaves less than a room of `tight_mw`, the worst first.
+    """Return every stop whose best recovery leaves less than half of `tight_mw`, the worst first.
 
     Falls that are shares of a larger one at the same slot are left out.
     """
@@ -84,9 +84,9 @@ def broken(
     covered = shares_of_larger(tuple(found), steps(site))
     for index, fall in enumerate(found):
         slots = np.flatnonzero(~covered[index])
-        slots = slots[~holds(site, planned, fall, own, window.room_mw(site) - tight_mw, slots)]
+        slots = slots[~holds(site, planned, fall, own, window.room_mw(site) - 0.5 * tight_mw, slots)]
         for slot in slots.tolist():
             excess, cut = solver.least(planned, fall, slot)
-            if excess > -tight_mw + 1e-12:
+            if excess > -0.5 * tight_mw:
                 made.append(Broken(fall, slot, excess, cut))
     return sorted(made, key=lambda each: (-round(each.excess_mw, DIGITS), each.fall.place, each.slot))
