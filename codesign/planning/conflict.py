@@ -10,7 +10,7 @@ common are looked for until what is left can be kept: one limit of each has to m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,11 @@ class Models:
     def limits(self, known: Sequence[str]) -> list[str]:
         """Return those of the known limits that have rows here."""
         return [name for name in known if any(name in model.rows.kinds for model in self.models)]
+
+    def ranges(self, known: Iterable[str]) -> list[str]:
+        """Return the rows here, not known otherwise, that hold options to the ranges of their cards."""
+        names = {name for model in self.models for name in model.rows.kinds}
+        return sorted(name for name in names - set(known) if name.endswith("_range"))
 
     def possible(self, without: Sequence[str] = ()) -> bool | None:
         """Return whether a plan exists without some limits; None where it is not known."""

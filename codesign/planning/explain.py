@@ -61,7 +61,8 @@ def in_words(site: Site, limit: str) -> str:
     """Return what a limit that cannot be kept means; a unit is out only where one may be."""
     groups = GROUPS.get(limit, ())
     may = any(getattr(site.equipment, each).redundancy == "n+1" for each in groups)
-    return LIMITS[limit] if may or not groups else OUT.sub("", LIMITS[limit])
+    words = LIMITS.get(limit, "no option on offer lies within the range of its card")
+    return words if may or not groups else OUT.sub("", words)
 
 
 def checked_sizes(site: Site, sizes: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +107,8 @@ def reason(
 
 def _conflicts(site: Site, fixed: dict[str, Any], solved: list[Setting]) -> Iterator[str]:
     """Yield each set of limits that cannot be kept together, and which value of which key alone is enough."""
-    sets = list(conflict.conflicts(conflict.Models(site, solved, fixed), list(LIMITS)))
+    models = conflict.Models(site, solved, fixed)
+    sets = list(conflict.conflicts(models, [*models.ranges(LIMITS), *LIMITS]))
     if not sets:
         held = f" (held: {', '.join(sorted(fixed))})" if fixed else ""
         yield f"what is on offer contradicts itself, whatever the limits{held}"
