@@ -190,9 +190,10 @@ def _assignments(changes: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _known_scenarios(site: Site, asked: Sequence[str] | None) -> None:
+    from codesign import duration
     from codesign.errors import nearest
 
-    known = [name for name, given in dict(site.scenarios).items() if given is not None]
+    known = list(duration.names(site))
     wrong = [name for name in asked or () if name not in known]
     if wrong:
         expected = f"one of {', '.join(known)}"

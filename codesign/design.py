@@ -320,6 +320,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The stop of one copy at its class's worst moment: slot and begin of the run on the macro clock [s]."""
+
+    job: str
+    copy: int
+    at_s: float
+    begins_s: float
+    lead_s: float  # from the run's begin to the stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
     """One closed-loop run.
 
@@ -339,6 +350,7 @@ class ScenarioResult:
     energy_residual_pu: float = 0.0  # heat balance over the run, relative to the heat carried
     out_of_range: Mapping[str, int] = field(default_factory=dict)  # steps an input was held
     failed_solves: int = 0
+    stop: Stop | None = None
 
     @property
     def holds(self) -> bool:

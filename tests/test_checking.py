@@ -13,7 +13,9 @@ from scipy.integrate import solve_ivp
 
 import codesign
 from codesign import catalogue, duration, evaluation, window, workload
-from codesign.checking import check, ocp, runs, uncovered
+from codesign.auditing import motion
+from codesign.auditing.hall import Hall
+from codesign.checking import check, ocp, runs, scenarios, uncovered
 from codesign.checking.closed_loop import Run
 from codesign.checking.closed_loop import run as closed_loop
 from codesign.checking.controller import Controller
@@ -26,7 +28,7 @@ from codesign.checking.solver import Solution, Solver
 from codesign.checking.stack import Scales, vector
 from codesign.checking.steady import Start, start, static_margins
 from codesign.consistency import fine_step
-from codesign.design import Design, Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Table
+from codesign.design import Design, Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Stop, Table
 from codesign.site import Site
 
 TINY = Path(__file__).parent / "data" / "tiny"
@@ -346,6 +348,43 @@ def test_a_scenario_that_ends_early_is_not_covered() -> None:
     assert uncovered(site(), plan(), broken) == broken.status
 
 
+def test_a_job_stops_at_the_worst_moment_of_its_class_unless_the_site_states_a_second() -> None:
+    assert names(site()) == (*BUILDERS, "job_stop.big", "job_stop.small")
+    free = site().with_({"scenarios.job_abort_restart.at_s": None})
+    assert names(free) == (*BUILDERS, "job_stop.small")
+    line = timeline(free, plan(), begin(), "job_abort_restart")
+    assert line.stop is not None
+    course = workload.levels(free, plan().schedule)["big", 0]
+    shifted = np.repeat(np.roll(course, -round(line.stop.begins_s)), 2)
+    column = begin().stack.disturbances.index("big_0.level_pu")
+    first, last = (round(2 * time_s) for time_s in (line.stop.lead_s, line.stop.lead_s + 15.0))
+    np.testing.assert_array_equal(line.nominal[:first, column], shifted[:first])
+    np.testing.assert_array_equal(line.actual[last : last + 10, column], shifted[last : last + 10])
+    idle = free.jobs["big"].idle_pu * free.jobs["big"].plateau_pu
+    assert (line.actual[first:last, column] == idle).all()
+    assert line.fault_step == first
+    assert (line.stop.begins_s + line.stop.lead_s) % 100.0 == line.stop.at_s
+    assert line.steps == 2 * (20 + 15 + 5)
+
+
+def test_the_audit_prescribes_the_same_stop() -> None:
+    """With one of two copies in step: the racks of both take the mean, so the power is that of one."""
+    two = site().with_({"jobs.small.count": 3, "pods.a.racks": 3, "scenarios.job_abort_restart.at_s": None})
+    rows = [workload.assignment(two, job, copy, workload.placements(two, job)[0])
+            for job, copy in (("big", 0), ("small", 0), ("small", 1), ("small", 2))]  # fmt: skip
+    at = replace(plan(), schedule=Schedule(rows))
+    for copy in (0, 1):
+        stop = Stop(job="small", copy=copy, at_s=12.0, begins_s=97.0, lead_s=15.0)
+        start_at = start(two, at)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scenarios, "worst_stop", lambda *_, stop=stop: stop)
+            line = timeline(two, at, start_at, "job_stop.small")
+        d = dict(zip(start_at.stack.disturbances, start_at.d, strict=True))
+        due = motion.disturbances(Hall(two, at), "job_stop.small", line.steps, d, stop)
+        for i, name in enumerate(start_at.stack.disturbances):
+            np.testing.assert_allclose(line.actual[: line.steps, i], due[name], atol=1e-12, err_msg=name)
+
+
 def test_a_fine_step_divides_the_clocks() -> None:
     assert fine_step(site()) == (0.5, 2)
     line = timeline(site(), plan(), begin(), "nominal_hot")
@@ -531,7 +570,7 @@ def test_progress_and_coverage_are_told() -> None:
     assert told[0] == ("nominal_hot", 1, 40)
     assert told[-1] == ("nominal_hot", 40, 40)
     assert found.covered == ("nominal_hot",)
-    assert set(found.not_covered) == {f"scenario {name}" for name in BUILDERS} - {"scenario nominal_hot"}
+    assert set(found.not_covered) == {f"scenario {name}" for name in names(site())} - {"scenario nominal_hot"}
     assert isinstance(found["nominal_hot"].states, Table)
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign import catalogue, climate, duration, window, workload
+from codesign import catalogue, climate, duration, modes, window, workload
 from codesign.auditing import radau
 from codesign.auditing.hall import Hall
 from codesign.auditing.ledger import Ledger
 from codesign.auditing.levels import level_pu
-from codesign.design import Check, Margin, ScenarioResult, Table
+from codesign.design import Check, Margin, ScenarioResult, Stop, Table
 from codesign.plant import Group, Limit, Plant
 
 Array = NDArray[np.float64]
@@ -42,8 +42,8 @@ def judge(ledger: Ledger, hall: Hall, check: Check) -> None:
     """Judge every scenario that was run."""
     plant, sizes = plant_of(hall), sizes_of(hall)
     for run in check.scenarios:
-        if run.id in PRESCRIBED:
-            _run(ledger, hall, plant, sizes, run)
+        if run.id in PRESCRIBED or run.id in duration.names(hall.site):
+            _run(ledger, hall, plant, sizes, run, check)
     ledger.judged.append("trajectories integrated again, their margins and heat balance")
 
 
@@ -87,7 +87,7 @@ def sizes_of(hall: Hall) -> dict[str, float]:
 
 
 def steady(
-    hall: Hall, plant: Plant, hour: int
+    hall: Hall, plant: Plant, hour: int, slot: int = 0
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """Return states, controls and disturbances of the plan's steady state of an hour."""
     site, table = hall.site, hall.plan.hours
@@ -102,7 +102,7 @@ def steady(
         fan_wall_pu=float(table["fan_wall_pu"][hour]),
         dry_cooler_kw=float(table["dry_cooler_kw"][hour]),
         chillers_on=float(table["chillers_on"][hour]),
-        storage_mwh=float(hall.plan.dispatch["soc_mwh"][0]),
+        storage_mwh=float(hall.plan.dispatch["soc_mwh"][slot]),
     )
 
 
@@ -172,28 +172,84 @@ def dense_times_s(step_s: float) -> Array:
     return np.linspace(0.0, step_s, max(1, min(20, round(step_s / 0.05))) + 1)
 
 
-def disturbances(hall: Hall, scenario: str, steps: int, start: Mapping[str, float]) -> dict[str, Array]:
+def _stopped(hall: Hall, scenario: str, stop: Stop, time_s: Array, given: dict[str, Array]) -> None:
+    """The copy that stops is idle while it is away; racks in step with it take the mean of all levels."""
+    schedule, job = hall.plan.schedule, hall.site.jobs[stop.job]
+    own = next(row for row in schedule if (row.job, row.copy) == (stop.job, stop.copy))
+    step = [
+        row
+        for row in schedule
+        if (row.job, row.copy == 0, row.mode, row.pod) == (own.job, own.copy == 0, own.mode, own.pod)
+        and (row.offset_s, row.events) == (own.offset_s, own.events)
+    ]
+    gone = (time_s > stop.lead_s - 1e-9) & (
+        time_s < stop.lead_s + duration.away_s(hall.site, scenario) - 1e-9
+    )
+    column = f"{step[0].job}_{step[0].copy}.level_pu"
+    idle = job.idle_pu * job.plateau_pu
+    mean = (idle + (len(step) - 1) * given[column]) / len(step)
+    given[column] = np.where(gone, mean, given[column])
+
+
+def _moment(ledger: Ledger, hall: Hall, run: ScenarioResult, check: Check) -> bool:
+    """Whether the stop of a run is one of its job, where the static limits have its class's worst."""
+    site, stop, before = hall.site, run.stop, len(ledger.breaches)
+    worst = duration.at_worst(site, run.id)
+    ledger.equal("stop", f"{run.id}, at the worst moment", stop is not None, worst)
+    if stop is None or not worst:
+        return len(ledger.breaches) == before
+    if (stop.job, stop.copy) not in {(row.job, row.copy) for row in hall.plan.schedule}:
+        ledger.breach("stop", run.id, f"{stop.job} {stop.copy}", "a copy of the schedule")
+        return False
+    macro_s, lead_s = site.clock.macro_s, duration.LEAD_S
+    job = duration.stopped(site, run.id)
+    ledger.equal("stop", f"{run.id}, job", modes.asked_name(stop.job), job)
+    moments = np.array([stop.at_s, stop.lead_s, stop.begins_s]) / site.clock.step_s
+    at, lead, begins = (int(step) for step in np.round(moments))
+    on_steps = bool(np.all(np.abs(moments - np.round(moments)) < 1e-6))
+    ledger.equal("stop", f"{run.id}, begin", (begins + lead) % round(macro_s / site.clock.step_s), at)
+    if not (on_steps and 0.0 <= stop.begins_s < macro_s and lead_s <= stop.lead_s <= 2 * lead_s):
+        ledger.breach("stop", run.id, stop.lead_s, f"{lead_s:g} to {2 * lead_s:g} s before the stop", "s")
+    stops = [row for row in check.static if row.limit == "job_stop"]
+    own = [row for row in stops if modes.asked_name(row.place.split(" ")[0]) == job]
+    least = min((row.margin for row in own), default=0.0)
+    due = [(row.place, row.time_s) for row in own if row.margin <= least + 2e-6]
+    if own and (f"{stop.job} {stop.copy}", stop.at_s) not in due:
+        ledger.breach("stop", run.id, f"{stop.job} {stop.copy} at {stop.at_s:g} s", f"one of {due}")
+    return len(ledger.breaches) == before
+
+
+def disturbances(
+    hall: Hall, scenario: str, steps: int, start: Mapping[str, float], stop: Stop | None = None
+) -> dict[str, Array]:
     """Return the disturbances of each step as schedule, weather and scenario prescribe them."""
     step_s = step_of(hall, scenario)
+    first = 0 if stop is None else round(stop.begins_s / hall.site.clock.step_s)
     given = {name: np.full(steps, value) for name, value in start.items()}
     if scenario not in SLOW:
         for row, _ in workload.alike(hall.plan.schedule):
             level = level_pu(hall.site, row)
-            due = [level[k // _parts(hall) % len(level)] for k in range(steps)]
+            due = [level[(first + k // _parts(hall)) % len(level)] for k in range(steps)]
             given[f"{row.job}_{row.copy}.level_pu"] = np.array(due)
-    asked = getattr(hall.site.scenarios, scenario)
-    PRESCRIBED[scenario](hall, asked, np.arange(float(steps)) * step_s, step_s, given)
+    time_s = np.arange(float(steps)) * step_s
+    if stop is not None:
+        _stopped(hall, scenario, stop, time_s, given)
+    else:
+        PRESCRIBED[scenario](hall, duration.asked(hall.site, scenario), time_s, step_s, given)
     return given
 
 
 # judging
 
 
-def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run: ScenarioResult) -> None:
-    if not _shape(ledger, hall, plant, run):
+def _run(
+    ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run: ScenarioResult, check: Check
+) -> None:
+    if not (_moment(ledger, hall, run, check) and _shape(ledger, hall, plant, run)):
         return
+    slot = 0 if run.stop is None else round(run.stop.begins_s / hall.site.clock.step_s)
     try:
-        x, u, d = steady(hall, plant, run.hour)
+        x, u, d = steady(hall, plant, run.hour, slot)
     except ValueError as error:
         ledger.breach("start", run.id, str(error), "a steady state")
         return
@@ -202,7 +258,7 @@ def _run(ledger: Ledger, hall: Hall, plant: Plant, sizes: dict[str, float], run:
         if not abs(recorded - value) <= _within(name, run.states[name]):
             ledger.breach("start", f"{run.id}, {name}", recorded, f"{value!r}, the plan's steady state")
     steps = len(run.time_s) - 1
-    for name, due in disturbances(hall, run.id, steps, d).items():
+    for name, due in disturbances(hall, run.id, steps, d, run.stop).items():
         told = run.disturbances[name][:-1]
         wrong = np.flatnonzero(~(np.abs(told - due) <= 1e-6 * np.maximum(np.abs(due), 1.0)))
         if len(wrong):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codesign import catalogue
+from codesign import catalogue, duration
 from codesign.auditing.ledger import Ledger
 from codesign.design import Design, Outcome, Plan, Size
 from codesign.site import Site
@@ -138,9 +138,7 @@ def _on(value_s: float, slot_s: float) -> bool:
 
 def scenarios(ledger: Ledger, site: Site, design: Design) -> None:
     """Every scenario that the site asks for was run to its end, and the claim is one."""
-    due = {name for name, asked in dict(site.scenarios).items() if asked is not None}
-    if not any(site.equipment.chiller.count):
-        due.discard("chiller_trip")
+    due = set(duration.names(site))
     run = {result.id for result in design.check.scenarios}
     for name in sorted(due - run):
         ledger.breach("scenario", name, "not run", "run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -41,6 +42,7 @@ def run(
     """Run one scenario in closed loop and judge it."""
     begin = start(site, plan)
     line, rule = timeline(site, plan, begin, scenario), range_rule(site)
+    begin = _begun(site, plan, begin, line)
     tell = None if progress is None else partial(progress, scenario)
     controller, integrator = _machines(begin.stack, line.horizon, line.step_s, rule)
     record = closed_loop.run(begin, line, controller, integrator, rule, tell)
@@ -88,6 +90,16 @@ def range_rule(site: Site) -> RangeRule:
     )  # fmt: skip
 
 
+def _begun(site: Site, plan: Plan, begin: Start, line: Timeline) -> Start:
+    """Return the start with the energy that the plan has stored where the run begins."""
+    if line.stop is None:
+        return begin
+    x = begin.x.copy()
+    slot = round(line.stop.begins_s / site.clock.step_s)
+    x[begin.stack.states.index("storage_mwh")] = float(plan.dispatch["soc_mwh"][slot])
+    return replace(begin, x=x)
+
+
 def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run) -> ScenarioResult:
     """Return the trajectory with every margin, the heat balance and what the record says of the solves."""
     stack, u, d = begin.stack, record.controls, record.disturbances
@@ -105,7 +117,7 @@ def judge(begin: Start, line: Timeline, rule: RangeRule, record: closed_loop.Run
         margins=(*rows_of_limits, *waveform),
         out_of_range=_held(stack, states, d[rows]),
         energy_residual_pu=margins.energy_residual_pu(stack, record.intervals, u, d, begin.p),
-        failed_solves=sum(move.kind == "held" for move in record.moves),
+        failed_solves=sum(move.kind == "held" for move in record.moves), stop=line.stop,
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ scenario            load             what happens
 nominal_hot         waveforms        nothing
 chiller_trip        cycle mean       running trim chillers lost for off_s, then reload linearly over reload_s
 cdu_pump_trip       waveforms        one CDU's pump coasts down; its standby starts after a delay, with a ramp
-job_abort_restart   waveforms        one job drops to idle_pu, away from planned events; returns after off_s
+job_abort_restart   waveforms        one job drops to idle_pu, at the worst moment of its class; returns
+job_stop.JOB        waveforms        the same for each other job
 
 All at the hottest hour of the plan: chiller_trip in steps of 5 s, the others in equal parts, at most 0.5 s
 long, of the clock's step. Schedule and weather are known ahead; a fault from the step at which it happens,
@@ -22,8 +23,9 @@ import numpy as np
 from codesign import catalogue, duration, workload
 from codesign.checking.stack import Vector
 from codesign.checking.steady import Start, group
+from codesign.checking.stopping import group_of, worst_stop
 from codesign.consistency import SLOW_STEP_S, fine_step
-from codesign.design import Plan
+from codesign.design import Plan, Stop
 from codesign.site import Site
 
 SLOW_HORIZON, FAST_HORIZON_S, FAST_HORIZON = 40, 10.0, (10, 40)  # steps; s; least and most steps
@@ -48,6 +50,7 @@ class Timeline:
     actual: Vector
     control_reference: Vector
     state_reference: Vector
+    stop: Stop | None = None
 
     def known(self, step: int) -> Vector:
         """Return the disturbances of the horizon that starts at `step`, as known there."""
@@ -65,13 +68,32 @@ class Timeline:
 
 def names(site: Site) -> tuple[str, ...]:
     """Return the scenarios that the site asks for and can have, in the order of the table above."""
-    asked = (name for name in BUILDERS if getattr(site.scenarios, name, None) is not None)
-    return tuple(name for name in asked if name != "chiller_trip" or site.equipment.chiller.on_offer)
+    return duration.names(site)
 
 
 def timeline(site: Site, plan: Plan, start: Start, scenario: str) -> Timeline:
     """Return the timeline of a scenario."""
+    if duration.at_worst(site, scenario):
+        return _stop(site, plan, start, scenario)
     return BUILDERS[scenario](site, plan, start)
+
+
+def _stop(site: Site, plan: Plan, start: Start, scenario: str) -> Timeline:
+    """Return the timeline of a stop at the worst moment of a job's class.
+
+    Where the copy is one of several in step, the racks of all take the mean of their levels: power is exact.
+    """
+    stop = worst_stop(site, plan, duration.stopped(site, scenario))
+    row, number = group_of(plan, stop)
+    job, away_s = site.jobs[stop.job], duration.away_s(site, scenario)
+
+    def fault(time_s: Vector, step_s: float, actual: Vector) -> None:
+        gone = (time_s >= stop.lead_s - 1e-9) & (time_s < stop.lead_s + away_s - 1e-9)
+        column = _column(start, f"{group(row.job, row.copy)}.level_pu")
+        rest = (number - 1) * actual[gone, column]
+        actual[gone, column] = (rest + job.idle_pu * job.plateau_pu) / number
+
+    return _fast(site, plan, start, scenario, fault, stop)
 
 
 def _nominal_hot(site: Site, plan: Plan, start: Start) -> Timeline:
@@ -131,28 +153,34 @@ BUILDERS: dict[str, Callable[[Site, Plan, Start], Timeline]] = {
 }
 
 
-def _fast(site: Site, plan: Plan, start: Start, name: str, fault: Fault | None) -> Timeline:
+def _fast(
+    site: Site, plan: Plan, start: Start, name: str, fault: Fault | None, stop: Stop | None = None
+) -> Timeline:
     """Return a timeline with the schedule's waveforms and the plan's storage dispatch, in fine steps."""
     step_s, parts = fine_step(site)
     horizon = int(np.clip(round(FAST_HORIZON_S / step_s), *FAST_HORIZON))
     steps = duration.steps(site, plan.schedule, name, step_s)
     rows = steps + horizon
+    begins = 0 if stop is None else round(stop.begins_s / step_s)
+
+    def course(series: Vector) -> Vector:
+        return np.resize(np.roll(np.repeat(series, parts), -begins), rows)
+
     nominal = np.tile(start.d, (rows, 1))
     first = tuple(row for row, _ in workload.alike(plan.schedule))
     for (job, copy), level in workload.levels(site, first).items():
-        nominal[:, _column(start, f"{group(job, copy)}.level_pu")] = np.resize(np.repeat(level, parts), rows)
+        nominal[:, _column(start, f"{group(job, copy)}.level_pu")] = course(level)
     controls, states = np.tile(start.u, (rows, 1)), np.tile(start.x, (rows, 1))
     for column in ("charge_mw", "discharge_mw"):
-        series = np.repeat(plan.dispatch[column], parts)
-        controls[:, start.stack.controls.index(column)] = np.resize(series, rows)
+        controls[:, start.stack.controls.index(column)] = course(plan.dispatch[column])
     energy = np.append(plan.dispatch["soc_mwh"], plan.dispatch["soc_mwh"][0])
     ends = np.interp((np.arange(parts * (len(energy) - 1)) + 1.0) / parts, np.arange(len(energy)), energy)
-    states[:, start.stack.states.index("storage_mwh")] = np.resize(ends, rows)
+    states[:, start.stack.states.index("storage_mwh")] = np.resize(np.roll(ends, -begins), rows)
     actual = nominal.copy()
     if fault is not None:
         fault(step_s * np.arange(rows, dtype=float), step_s, actual)
     return Timeline(
-        name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states
+        name, step_s, steps, horizon, _first_change(nominal, actual), nominal, actual, controls, states, stop
     )
 
 
