@@ -7,15 +7,17 @@ are no belief about the controller, but what any honest check must say.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 from scaled import power_of, scaled_plan, scaled_site
 from test_checking import plan, site
 
+from codesign import modes
 from codesign.checking import runs
 from codesign.checking.scenarios import BUILDERS
 from codesign.checking.steady import static_margins
-from codesign.design import Margin, Plan
+from codesign.design import Design, Margin, Plan
 from codesign.site import Site
 
 SHORT = {
@@ -83,3 +85,35 @@ def test_a_site_ten_times_as_large(scenario: str) -> None:
 @pytest.mark.parametrize("scenario", BUILDERS)
 def test_sites_of_other_sizes(scenario: str, s: float) -> None:
     compared(scenario, s)
+
+
+HALL = {
+    "scenarios.nominal_hot.duration_s": 10, "scenarios.chiller_trip.at_s": 10,
+    "scenarios.chiller_trip.duration_s": 240, "scenarios.cdu_pump_trip.at_s": 3,
+    "scenarios.cdu_pump_trip.duration_s": 15, "scenarios.job_abort_restart.at_s": 12,
+    "scenarios.job_abort_restart.off_s": 10, "scenarios.job_abort_restart.duration_s": 30,
+}  # fmt: skip
+
+
+@cache
+def hall(s: float) -> tuple[Site, Plan]:
+    """The stored hall and its sizes, s times as large."""
+    design = Design.load(Path(__file__).parent / "designs" / "hall_20mw")
+    larger = scaled_site(design.site.with_(HALL), s)
+    return modes.plan_as_run(larger, scaled_plan(larger, design.plan, s))
+
+
+@cache
+def hall_margins(s: float, scenario: str) -> dict[str, Margin]:
+    run = runs.run(*hall(s), scenario)
+    assert run.status == "complete"
+    return {row.limit: row for row in run.margins}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("s", [0.1, 10.0])
+@pytest.mark.parametrize("scenario", BUILDERS)
+def test_the_hall_at_other_sizes(scenario: str, s: float) -> None:
+    base, other = hall_margins(1.0, scenario), hall_margins(s, scenario)
+    off = [(row.margin, other[name]) for name, row in base.items() if not same(row, other[name], s)]
+    assert not off
