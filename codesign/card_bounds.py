@@ -36,7 +36,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 EFFICIENCY = ("efficiency", "fixed_efficiency")
 MEDIA = ("condenser", "coolant")
 """What a machine is made for; another medium is another card."""
-ZERO_ALLOWED = ("cost_", "om_pu", "head_", "leakage_", "no_load_", "fixed_pu", "load_min_pu")
+ZERO_ALLOWED = ("cost_", "om_pu", "head_", "leakage_", "fixed_pu", "load_min_pu")
 ORDERED = (
     ("gpu_pu", "liquid_pu"), ("window_min_pu", "window_max_pu"), ("plr_min_unloading", "plr_max"),
     ("plr_min", "plr_max"), ("hot_spot_max_c", "hot_spot_emergency_c"), ("supply_max_c", "return_target_c"),
@@ -89,8 +89,10 @@ def number(value: Any) -> bool:
     return plain and abs(value) <= sys.float_info.max
 
 
-def unfit(kind: type[Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield (key, value, what was expected) of values that may stand alone but not together."""
+def unfit(
+    kind: type[Any], parameters: Mapping[str, Any], own: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, str]]:
+    """Yield (key, value, what was expected) of values that may not stand together; `own`: the card's."""
     for low, high in ORDERED:
         if low in parameters and high in parameters and parameters[low] > parameters[high]:
             yield low, parameters[low], f"at most {high} = {parameters[high]:g}"
@@ -105,6 +107,14 @@ def unfit(kind: type[Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str,
     except ValueError as error:
         key, _, words = str(error).partition(": ")
         yield key, parameters.get(key), words
+        return
+    try:
+        finite = not any(math.isnan(value) for value in part.evaluate({}).values())
+    except ArithmeticError:
+        finite = False
+    if not finite:
+        key = next(key for key in parameters if parameters[key] != own.get(key))
+        yield key, parameters[key], "a value that with the others gives finite physics at the card's point"
         return
     if hasattr(part, "leaving_reference_c") and not hasattr(part, "capft_c"):
         yield from _warm(part)

@@ -136,7 +136,7 @@ def override_faults(component: str, name: str, overrides: Mapping[str, Any], fil
     if faults:
         return faults
     changed = {**parameters, **{key: _plain(value) for key, value in overrides.items()}}
-    for key, value, expected in card_bounds.unfit(COMPONENTS[component], changed):
+    for key, value, expected in card_bounds.unfit(COMPONENTS[component], changed, parameters):
         place = f'cards.{component}."{name}".{key}'
         faults.append(Fault(file, place, written(value), expected, None))
     return faults
