@@ -265,7 +265,7 @@ def test_hours_of_equal_dry_bulb_share_columns_at_any_price(monkeypatch: pytest.
     toy = with_series(
         toy, "weather", "dry_bulb_c", [5.0 * round(c / 5) for c in toy.series.weather["dry_bulb_c"]]
     )
-    setting, apart = Setting(toy.equipment.cooling.fws_supply_c[0], 4.0), list(range(24))
+    setting, apart = Setting(toy.equipment.cooling.fws_supply_c[0], 4.0), list(range(len(climate.hours(toy))))
     paid = with_series(toy, "price", "price_usd_per_mwh", [-30.0] * len(toy.series.price["time"]))
 
     def least(site: Site) -> float:
