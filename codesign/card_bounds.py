@@ -102,14 +102,17 @@ def unfit(
             key = ends[0] if ends[0] in parameters else ends[1]
             yield key, parameters[key], f"a range from low to high, not from {least:g} to {most:g}"
             return
+    part: Any = None
     try:
         part = kind(**parameters)
+    except ArithmeticError:
+        pass
     except ValueError as error:
         key, _, words = str(error).partition(": ")
         yield key, parameters.get(key), words
         return
     try:
-        finite = not any(math.isnan(value) for value in part.evaluate({}).values())
+        finite = part is not None and not any(math.isnan(value) for value in part.evaluate({}).values())
     except ArithmeticError:
         finite = False
     if not finite:
