@@ -227,7 +227,7 @@ def dispatch(
     """Return `smoothing.dispatch` for a schedule, kept: it does not depend on other sizes or on the days.
 
     It is planned for the stop of any copy at any moment; where a copy `returns` that is away, for that alone.
-    `coarse`: of a course without one copy, within the cycle life at any price.
+    `coarse`: of a course without one copy; within the cycle life at any price where the site asks for it.
     """
     return _dispatched(_without_days(site), schedule, card, power_mw, energy_mwh, other_mw, returns, coarse)
 
@@ -241,7 +241,8 @@ def _dispatched(
     return smoothing.dispatch(
         site, streams.of(site, schedule), catalogue.build(site, "storage", card) if card else None,
         power_mw=power_mw, energy_mwh=energy_mwh, other_mw=other_mw,
-        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES, keep_life=coarse, stops=jumps,
+        tolerances=smoothing.COARSE if coarse else smoothing.TOLERANCES, stops=jumps,
+        keep_life=coarse and site.poi.one_job_absent,
     )  # fmt: skip
 
 

@@ -312,6 +312,8 @@ def _certificate(
 STOPS_NOT_COVERED = (
     "a stop while another copy is away, a second stop within a recovery, jitter within a recovery",
     "a job that starts later than the jitter of its lock",
+    "what follows a recovery (the window and the filter's memory); in it the storage is judged at its middle "
+    "efficiencies, in closed loop for the stop that the scenario runs alone",
 )
 
 
@@ -391,6 +393,8 @@ def _assumptions(site: Site, plan: Plan, asked_gap: float) -> tuple[str, ...]:
     said.append(
         "the abort leaves a job's racks at its idle level; schedule and weather are known to the controller"
     )
+    if window.applies(site):
+        said.append("a stop or a return at any moment is known within the same step of the clock")
     return tuple(said)
 
 

@@ -647,17 +647,105 @@ def annual(site: dict[str, Any], card: dict[str, Any], usd: float) -> float:
     return usd * (r / (1 - (1 + r) ** -n) + card["om_pu"])
 
 
-def storages(
-    site: dict[str, Any], deck: dict[str, Any], step_mw: float, limit: float
-) -> list[tuple[float, str, float, float]]:
-    """(annual cost, card, power, energy) of every storage that its cells allow and that covers an abort.
+def linear(card: dict[str, Any]) -> tuple[float, float, float]:
+    """Efficiencies in and out, half way between no power and the rating; what a plan may use, MWh per MWh.
 
-    Cheapest first.
+    At both ends of the window is left what the energy of one window can be off by at these efficiencies.
     """
+    share = card["usable_power_pu"] if card["time_constant_s"] else 0.0
+    taken, given = 2 / (1 + math.sqrt(1 + share)), 2 / (1 + math.sqrt(1 - share))
+    eta_in = card["fixed_efficiency_charge"] * (1 + taken) / 2
+    eta_out = card["fixed_efficiency_discharge"] / ((1 + given) / 2)
+    reserve = max((1 - taken) / (1 + taken), (given - 1) / (given + 1))
+    window_pu = (card["window_max_pu"] - card["window_min_pu"]) * card["end_energy_pu"]
+    return eta_in, eta_out, (1 - 2 * reserve) * window_pu
+
+
+def holds_stops(load: np.ndarray, falls: list[np.ndarray], card: dict[str, Any], power: float, energy: float,
+                dt: float, window: int, pole: float, limit: float) -> bool:  # fmt: skip
+    """Whether some dispatch leaves, at every step and for every fall, a recovery that keeps the window rule.
+
+    Of the first-order filter. Recoveries are added at the slots where the last dispatch has none.
+    """
+    k, h = len(load), window + math.ceil(math.log(20) / -math.log(pole) - 1e-9)
+    eta_in, eta_out, window_pu = linear(card)
+    usable = 3600.0 * window_pu * energy
+    # y_s = p_s - p_{s-1} + a y_{s-1}, periodic and from rest
+    spectrum = np.exp(-2j * np.pi * np.arange(k) / k)
+    settled = np.real(np.fft.ifft((1 - spectrum) / (1 - pole * spectrum)))
+    into = np.array([[settled[(a - b) % k] for b in range(k)] for a in range(k)])
+    rest = np.array([1.0, *((pole - 1) * pole ** np.arange(h - 1))])
+    own = np.array([[rest[a - b] if a >= b else 0.0 for b in range(h)] for a in range(h)])
+    tri = dt * np.tril(np.ones((h, h)))
+    before = dt * np.tril(np.ones((k + 1, k)), -1)
+    stored = np.hstack([eta_in * before, -before / eta_out, np.ones((k + 1, 1))])  # columns c, d, e_0
+    y, y0 = np.hstack([into, -into, np.zeros((k, 1))]), into @ load
+    lag = np.concatenate([np.roll(y, -n, axis=0) - y for n in range(1, window + 1)])
+    lag0 = np.concatenate([np.roll(y0, -n) - y0 for n in range(1, window + 1)])
+    main = [lag, -lag, stored[:k], -stored[:k]]
+    right = [limit - lag0, limit + lag0, np.full(k, usable), np.zeros(k)]
+
+    def recovery(s: int, fall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of a recovery: by columns of the dispatch, by its own charge and discharge, and right side."""
+        steps = (s + np.arange(h)) % k
+        moved = np.zeros((h, 2 * k + 1))
+        moved[np.arange(h), steps], moved[np.arange(h), k + steps] = -1.0, 1.0
+        ours, theirs, known = y[steps] + own @ moved, np.hstack([own, -own]), y0[steps] - own @ fall[steps]
+        past = (s - window + np.arange(window)) % k
+        ours, theirs = np.vstack([y[past], ours]), np.vstack([np.zeros((window, 2 * h)), theirs])
+        known = np.concatenate([y0[past], known])
+        late = np.tile(np.arange(window, window + h), window)
+        early = late - np.repeat(np.arange(1, window + 1), h)
+        change = ours[late] - ours[early], theirs[late] - theirs[early], known[late] - known[early]
+        held, gained = np.tile(stored[s], (h, 1)), np.hstack([eta_in * tri, -tri / eta_out])
+        return (
+            np.vstack([change[0], -change[0], held, -held]),
+            np.vstack([change[1], -change[1], gained, -gained]),
+            np.concatenate([limit - change[2], limit + change[2], np.full(h, usable), np.zeros(h)]),
+        )
+
+    taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    slots = [(s, fall) for fall in falls for s in range(k)]
+    cycle = (stored[k] - stored[0])[None, :]
+    while True:
+        rows = [np.hstack([np.vstack(main), np.zeros((len(main[0]) * 2 + 2 * k, 2 * h * len(taken)))])]
+        for i, (ours, theirs, _) in enumerate(taken):
+            wide = np.zeros((len(ours), 2 * h * len(taken)))
+            wide[:, 2 * h * i : 2 * h * (i + 1)] = theirs
+            rows.append(np.hstack([ours, wide]))
+        more = 2 * h * len(taken)
+        answer = linprog(
+            np.concatenate([np.full(k, 1.0), np.full(k, -1.0), np.full(1 + more, 1e-6)]),
+            A_ub=csr_array(np.vstack(rows)), b_ub=np.concatenate([*right, *(each[2] for each in taken)]),
+            A_eq=np.hstack([cycle, np.zeros((1, more))]), b_eq=[0.0],
+            bounds=[(0, power)] * (2 * k) + [(0, usable)] + [(0, power)] * more, method="highs",
+        )  # fmt: skip
+        if answer.status == 2:
+            return False
+        assert answer.status == 0, answer.message
+        x, fresh = answer.x[: 2 * k + 1], []
+        for s, fall in slots:
+            ours, theirs, value = recovery(s, fall)
+            slack = np.append(np.full(2 * h * window, -1.0), np.zeros(2 * h))  # of the window rows alone
+            best = linprog(
+                np.append(np.zeros(2 * h), 1.0), A_ub=np.hstack([theirs, slack[:, None]]),
+                b_ub=value - ours @ x + 1e-9, bounds=[(0, power)] * (2 * h) + [(0, None)], method="highs",
+            )  # fmt: skip
+            if best.status != 0 or best.fun > 1e-7:
+                fresh.append((ours, theirs, value))
+        if not fresh:
+            return True
+        taken += fresh
+
+
+def storages(
+    site: dict[str, Any], deck: dict[str, Any]
+) -> list[tuple[float, str, float, float]]:  # fmt: skip
+    """(annual cost, card, power, energy) of every storage that its cells allow, cheapest first."""
     spec, options = site["equipment"]["storage"], []
     for name, p, e in itertools.product(spec["cards"], spec["power_mw"], spec["energy_mwh"]):
         card = deck["storage"][name]
-        if e * 3600 >= rated_s(card) * p and p + limit >= step_mw:
+        if e * 3600 >= rated_s(card) * p:
             options.append(
                 (
                     annual(site, card, 1000 * (card["cost_usd_per_kw"] * p + card["cost_usd_per_kwh"] * e)),
@@ -693,12 +781,10 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
     window, pole = math.floor(5.0 / clock["step_s"] + 1e-9), math.exp(-2 * math.pi * 0.1 * clock["step_s"])
     periods = 8760 * 3600 / clock["macro_s"]
     nominal = hall.rack["nominal_kw"] / 1e3
-    step = max(
-        job["racks"]
-        * nominal
-        * (hall.level[name].max() - job.get("idle_pu", 0.33) * job.get("plateau_pu", 0.95))
+    idle = {
+        name: job["racks"] * nominal * job.get("idle_pu", 0.33) * job.get("plateau_pu", 0.95)
         for name, job in site["jobs"].items()
-    )
+    }
     waves = {}
     for name, job in site["jobs"].items():
         for place in hall.places(name):
@@ -709,8 +795,15 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
     def loss_of(wave: np.ndarray, card: dict[str, Any], p: float, e: float) -> float | None:
         return least_loss(wave, card, p, e, clock["step_s"], window, pole, limit, periods, known)
 
+    def stops_held(schedule: Any, card: dict[str, Any], p: float, e: float) -> bool:
+        """Any copy may stop at any step, and come back at any step."""
+        load = np.sum([waves[part] for part in schedule], axis=0)
+        falls = [waves[part] - idle[part[0]] for part in dict.fromkeys(schedule)]
+        at = card, p, e, clock["step_s"], window, pole, limit
+        return holds_stops(load, falls, *at) and all(holds_stops(load - fall, [-fall], *at) for fall in falls)
+
     least = math.inf
-    for cost, name, p, e in storages(site, hall.deck, step, limit):
+    for cost, name, p, e in storages(site, hall.deck):
         if cost > least and price_of_loss > 0.0:
             break
         for schedule in schedules(hall):
@@ -719,8 +812,8 @@ def best_storage(hall: Hall) -> list[tuple[float, float, tuple[str, float, float
                 [(part[0], waves[part]) for part in schedule],
                 partial(loss_of, card=hall.deck["storage"][name], p=p, e=e),
             )
-            if loss is not None:
-                card = hall.deck["storage"][name]
+            card = hall.deck["storage"][name]
+            if loss is not None and stops_held(schedule, card, p, e):
                 loss += card["no_load_pu"] * p + card["leakage_pu_per_h"] * e  # drawn at rest
                 found.append((cost, loss, (name, p, e), schedule))
                 least = min(least, cost + price_of_loss * loss)

@@ -169,13 +169,15 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
     given: Schedule | None = None
     before_usd, rounds = math.inf, 0
     stops = found.stops.setdefault(run.site, covering.Known())
+    bounding, seen = _for_given(run.site), set[tuple[Any, ...]]()
     for _ in range(MOST_STOPS):
         stopping.heed()
-        model = joint.build(run.site, run.setting, run.fixed, points, given, stops)
+        model = joint.build(run.site, run.setting, run.fixed, points, given, None if bounding else stops)
         add_cuts(model, cuts)
         if given is not None:
             electrical.under_course(model.rows, run.site, model.grid, cycle.shape_mw(run.site, given))
-        if given is None and not cuts and not bound_rows_only(model.rows):
+        choosing = given is None and _for_given(run.site) and not bounding  # a schedule, with stops in mind
+        if given is None and not cuts and not choosing and not bound_rows_only(model.rows):
             drop_inner(model.rows)
         answer = run.solve(model.rows.model, "", start)
         if given is None and bound_rows_only(model.rows):
@@ -186,10 +188,14 @@ def _rounds(run: Run, cuts: Sequence[Cut], found: Found, proven: Proven) -> None
             break
         found.relaxation_feasible = True
         sizes, schedule = joint.read(model, answer), joint.read_schedule(model, answer)
-        if given is None and _for_given(run.site):
-            given, start = schedule, None
-            continue
         power, energy = sizes["storage_power"], sizes["storage_energy"]
+        if given is None and _for_given(run.site):
+            case, bounding, start = (schedule, power, energy), False, None
+            again = case in seen or not all(job.locked and not job.jitter_s for job in run.site.jobs.values())
+            seen.add(case)
+            if again or stops.take(run.site, schedule, power.card, power.value, energy.value):
+                given = schedule
+            continue
         if answer.status is Status.OPTIMAL and not stops.take(
             run.site, schedule, power.card, power.value, energy.value
         ):

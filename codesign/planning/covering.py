@@ -142,6 +142,8 @@ class Known:
     stops: list[Stop] = field(default_factory=list)
     away: list[workload.Assignment] = field(default_factory=list)
     learnt: set[Any] = field(default_factory=set)
+    refused: list[tuple[Schedule, str | None, float, float]] = field(default_factory=list)
+    """Schedules with sizes that a return breaks: another schedule is chosen, or a larger storage."""
 
     def take(
         self, site: Site, schedule: Schedule, card: str | None, power_mw: float, energy_mwh: float
@@ -188,6 +190,8 @@ class Known:
                 continue
             back = evaluation.dispatch(site, rest, card, power_mw, energy_mwh, returns=row, coarse=True)
             if back.stop_mw:
+                case = schedule, card, power_mw, energy_mwh
+                self.refused += [] if case in self.refused else [case]
                 self.away += [] if row in self.away else [row]
                 self.stops += [Stop(row, True, card, cut) for _, cut in back.cuts]
 
@@ -196,8 +200,8 @@ def add(rows: Rows, site: Site, fast: Any, offsets: Any, known: Known, given: Sc
     """Add the cuts of stops to a model: of every schedule where none is given, else of that one."""
     cards = [catalogue.build(site, "storage", card) for card in fast.power_mw if card]
     steady = all(job.locked and job.jitter_s == 0.0 for job in site.jobs.values())
-    steady = steady and all(part.time_constant_s == 0.0 for part in cards)
-    name, row_of = ("job_stops", rows.outer) if steady and given is None else ("job_stops_given", rows.inner)
+    exact = steady and given is None and all(part.time_constant_s == 0.0 for part in cards)
+    name, row_of = ("job_stops", rows.outer) if exact else ("job_stops_given", rows.inner)
     if given is None and not steady:
         return
     present: dict[Any, Any] = {}
@@ -213,6 +217,30 @@ def add(rows: Rows, site: Site, fast: Any, offsets: Any, known: Known, given: Sc
             return float(mw[(slot + t) % len(mw)]) * share
 
         row_of(name, excess_mw(stop.cut, fast.course, fast, site, stop.card, fall) <= 0.0)
+    for case in known.refused if given is None and not exact else ():
+        _refuse(rows, site, fast, offsets, *case)
+
+
+def _refuse(
+    rows: Rows, site: Site, fast: Any, offsets: Any, schedule: Schedule, card: str | None, power_mw: float,
+    energy_mwh: float,
+) -> None:  # fmt: skip
+    """Ask for another schedule than one whose returns a storage does not hold, or for a larger storage."""
+    places = {(row.job, workload.placements(site, row.job).index(workload.placement_of(site, row)))
+              for row in schedule}  # fmt: skip
+    moved: Any = len(schedule) - sum(offsets.count[each] for each in places)
+    if card is not None:
+        for name, column, at in (
+            ("storage_power", fast.power_mw[card], power_mw),
+            ("storage_energy", fast.energy_mwh[card], energy_mwh),
+        ):
+            options = amounts(site, name)
+            more = [0.05 * at] if isinstance(options, tuple) else [v - at for v in options if v > at]
+            if more and min(more) > 0.0:
+                larger = rows.count("storage_larger", 1)
+                rows.inner("storage_larger", column >= (at + min(more)) * larger)
+                moved = moved + larger
+    rows.inner("schedule_refused", moved >= 1)
 
 
 def _present(
