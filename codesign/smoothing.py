@@ -140,9 +140,10 @@ def _kept(
     """Return a dispatch under the law of its storage, and its excess over window, line and stops [MW]."""
     own = None if card is None or card.time_constant_s == 0.0 else card
     efficiency = (own.efficiency_charge, own.efficiency_discharge) if own else None
+    cuts: list[tuple[course.Fall, Cut]] = []  # they hold at all efficiencies
     for _ in range(SOLVES):
         lp = _Programme(site, parts, card, power_mw, energy_mwh, other_mw, efficiency, keep_life)
-        x = _planned(lp, stops, tolerances)
+        x = _planned(lp, stops, cuts, tolerances)
         excess_mw = lp.excess_mw(x)
         if own is None or energy_mwh <= 0.0:
             return replace(lp.read(x), stop_mw=lp.stop_mw, cuts=lp.cuts), excess_mw
@@ -154,14 +155,15 @@ def _kept(
 
 
 def _planned(
-    lp: _Programme, stops: Sequence[course.Fall], tolerances: Sequence[tuple[float, str]]
+    lp: _Programme, stops: Sequence[course.Fall], cuts: list[tuple[course.Fall, Cut]],
+    tolerances: Sequence[tuple[float, str]],
 ) -> np.ndarray:
     if lp.rows > LARGE:
         tolerances = [(tolerance, "ipm") for tolerance, _ in tolerances]
     for number, (tolerance, method) in enumerate(tolerances):
         try:
             with spent("dispatch"):
-                return lp.planned(stops, tolerance, method)
+                return lp.planned(stops, cuts, tolerance, method)
         except SolverError as error:
             if number == len(tolerances) - 1:
                 raise SolverError(f"storage dispatch: {error}") from error
@@ -250,19 +252,23 @@ class _Programme:
         entries = (np.concatenate(rows.value), (np.concatenate(rows.row), np.concatenate(rows.column)))
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(rows.rhs), self.size)))
 
-    def planned(self, stops: Sequence[course.Fall], tolerance: float, method: str) -> np.ndarray:
-        """Solve; add the cuts of the stops that do not hold, and solve again until none is left."""
+    def planned(
+        self, stops: Sequence[course.Fall], cuts: list[tuple[course.Fall, Cut]], tolerance: float, method: str
+    ) -> np.ndarray:
+        """Solve; add to the cuts those of the stops that do not hold, and solve again until none is left."""
         low = np.concatenate([np.full(self.rows, -np.inf), self.equal.rhs])
         kept = Kept(
             self.cost, np.concatenate(self.low), np.concatenate(self.high),
             sparse.vstack([self.matrix(self.upper), self.matrix(self.equal)]), low,
             np.concatenate([self.upper.rhs, self.equal.rhs]), tolerance=tolerance, solver=method,
         )  # fmt: skip
+        for fall, cut in cuts:
+            self._cut(kept, fall, cut)
         answer = self._solved(kept)
-        made, excess = self.read(answer.x), 0.0
+        made, excess = self.read(answer.x), float(answer.x[self.over_stop[0]])
         if not stops:
             return np.asarray(answer.x)
-        solver, cuts = Recovery(self.site, self.own), list[tuple[course.Fall, Cut]]()
+        solver = Recovery(self.site, self.own)
         for _ in range(MOST_ROUNDS):
             planned = course.course(self.site, self.load_mw, made.columns, self.idle_mwh)
             broken = worst.broken(self.site, planned, stops, self.own, TIGHT_MW, solver)
