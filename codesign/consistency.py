@@ -19,7 +19,7 @@ from codesign.errors import Fault, InputError, nearest, written
 from codesign.faults import dotted
 from codesign.fields import FrozenDict, Range
 from codesign.poi import NO_RULE
-from codesign.schema import Equipment, Job, Pod, Sections
+from codesign.schema import Equipment, Job, Pod, Sections, mode_level
 
 MAX_STEPS = 1_000_000
 DAYS_A_YEAR = 365.0
@@ -181,6 +181,30 @@ def _racks(site: Any, _: Tables) -> Found:
         if number > there:
             yield _fault(f"pods.{pod}.racks", there, f"at least the {number} racks that its jobs use")
     yield from packing.faults(site)
+
+
+def _levels(site: Any, tables: Tables) -> Found:
+    """In no mode does a job ask of its racks more than their card is valid for."""
+    for name, job in site.jobs.items():
+        pod = site.pods.get(job.pod or next(iter(site.pods)))
+        card = None if pod is None else _card(site, "rack", pod.rack)
+        table = tables.get(f"jobs.{name}.profile")
+        if card is None or (job.profile is not None and table is None) or site.clock.step_s > job.period_s:
+            continue
+        sampled = resolution.resampled(
+            *resolution.source(job, {} if table is None else {job.profile: table}),
+            round(job.period_s / site.clock.step_s),
+        )
+        peak, most = max(float(sampled.max()), *(each.level_pu for each in job.events), 0.0), 0.0
+        for kind, level in map(mode_level, job.modes):
+            most = max(most, min(peak, level) if kind == "cap" else max(peak, level * (kind == "floor")))
+        low, high = card.valid["level_pu"]
+        if job.plateau_pu * most > high * (1 + 1e-9):
+            of = f"with {job.profile} the job" if job.profile else "the job"
+            comes_to = f"{of} comes to {job.plateau_pu * most:.4g} of a rack's nominal power"
+            within = f"{low:g} to {high:g}, where the card {card.name} is valid"
+            expected = f"at most {math.floor(1e4 * high / most) / 1e4:g}: {comes_to}, beyond {within}"
+            yield _fault(f"jobs.{name}.plateau_pu", job.plateau_pu, expected)
 
 
 def _days(site: Any, _: Tables) -> Found:
@@ -425,6 +449,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("clock", "jobs"), _jobs_on_clock),
     (("whole_pods",), _one_rack),
     (("whole_pods", "whole_jobs"), _racks),
+    (("whole_pods", "whole_jobs", "clock", "cards"), _levels),
     (("days",), _days),
     (("days",), _weather),
     (("days", "energy", "climate"), _prices),

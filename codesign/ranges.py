@@ -1,7 +1,7 @@
 """Where a card is on offer: the distance of an hour's air, and of a flow, to the ends of the card's range.
 
 Beyond a range the option is not on offer in that hour: no capacity, no power. Thin air counts as warmer air
-for a condenser (components/air.py), so the range is held against that.
+for a condenser (components/air.py): the upper end is held against that, the lower one against the air itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 
 from codesign import catalogue, climate
 from codesign.climate import Array
-from codesign.components.base import spare
 from codesign.site import Site
 
 CHILLER, DRY_COOLER, AIR_CHILLER = "chiller_range", "dry_cooler_range", "air_chiller_range"
@@ -38,7 +37,7 @@ def air_spare_k(site: Site, component: str, card: str, coldest_c: Array, hottest
         return np.full(len(coldest_c), np.inf)
     part = catalogue.build(site, component, card)
     more = part.equivalent_c(0.0, climate.air_density_pu(site)) if hasattr(part, "equivalent_c") else 0.0
-    return np.asarray(np.minimum(spare(coldest_c + more, *ends), spare(hottest_c + more, *ends)))
+    return np.asarray(np.minimum(coldest_c - ends[0], ends[1] - hottest_c - more))
 
 
 def on_offer(site: Site, component: str, card: str) -> Array:

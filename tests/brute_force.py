@@ -271,7 +271,8 @@ class Hall:
         lv = np.clip(self.fws_c, card["leaving_min_c"], card["leaving_max_c"])
         felt = self.equivalent(card)
         db = np.clip(felt, card["ambient_min_c"], card["ambient_max_c"])
-        cap = (felt == db) * card["capacity_kw"] * (
+        on = (self.db >= card["ambient_min_c"]) & (felt <= card["ambient_max_c"])
+        cap = on * card["capacity_kw"] * (
             1 + card["capacity_pu_per_k_leaving"] * (lv - card["leaving_reference_c"])
             + card["capacity_pu_per_k_ambient"] * (db - card["ambient_reference_c"])
         )  # fmt: skip
@@ -357,7 +358,7 @@ class Hall:
         coil = self.air + fans
         te = np.clip(water, ch["leaving_min_c"], ch["leaving_max_c"])
         felt = self.equivalent(ch)
-        if (felt < ch["entering_min_c"]).any() or (felt > ch["entering_max_c"]).any():
+        if (self.db < ch["entering_min_c"]).any() or (felt > ch["entering_max_c"]).any():
             return None
         tc = np.maximum(felt, ch["entering_held_c"])
         basis = np.array([np.ones_like(tc), te + 0 * tc, te**2 + 0 * tc, tc, tc**2, te * tc])

@@ -23,6 +23,7 @@ import codesign
 from codesign import evaluation
 from codesign.design import Design, Outcome, Plan, Setting, Size, Sizes, Table
 from codesign.errors import InputError
+from codesign.fields import FrozenDict
 from codesign.site import Site
 
 FIRST = 1000
@@ -32,7 +33,7 @@ PLANS = [(10_000 + 200 * k, 50) for k in range(4)]
 SOLVES = [(20_000 + 200 * k, 20) for k in range(2)]
 """First seed and number of sites; at most 200 seeds are tried for a number."""
 PLAN_S, SOLVE_S = 20.0, 60.0
-QUICK = 4
+QUICK = 16
 """A seed whose plan is proven in seconds."""
 LEGAL, ENDED = 1 / 2, 1 / 3
 """Shares of draws that must be legal, and of legal ones that must end with a design."""
@@ -284,7 +285,8 @@ def test_the_judge_sees_settings_levels_and_thin_air() -> None:
     design.plan.setting = Setting(19.0, 4.0)
     assert any("rack supply" in line for line in range_judge.of_plan(site, design.plan))
     site, design = by_hand()
-    steep = site.with_({"jobs.big.plateau_pu": 1.05})
+    big = site.jobs["big"].model_copy(update={"plateau_pu": 1.05})
+    steep = site.model_copy(update={"jobs": FrozenDict({**site.jobs, "big": big})})
     assert any("rack level of big" in line for line in range_judge.of_plan(steep, design.plan))
     design.plan.hours = with_column(design.plan.hours, "dry_bulb_c", 22.0, 43.0)
     assert range_judge.of_plan(site, design.plan) == []

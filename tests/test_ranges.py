@@ -300,6 +300,20 @@ def test_thin_air_narrows_the_range_of_a_condenser() -> None:
     assert ranges.spare_k(high, "chiller", "warm-250").min() == pytest.approx(-0.4, abs=0.1)
 
 
+def test_thin_air_does_not_warm_what_is_too_cold() -> None:
+    """The lower end is that of the air itself: warm-250 runs from -10 degC on, air-100 from -18."""
+    high = codesign.load(TOY).with_({"climate.altitude_m": 3050})
+    for component, card, air_c, left_k in (
+        ("chiller", "warm-250", -12.0, -2.0),
+        ("chiller", "warm-250", -9.0, 1.0),
+        ("eir_chiller", "air-100", -20.0, -2.0),
+    ):
+        assert ranges.spare_k(with_air(high, air_c), component, card).min() == pytest.approx(left_k)
+        machine, water_c = catalogue.card(component, card).build(), 8.0 if card == "air-100" else 30.0
+        beyond = machine.out_of_range(water_c, air_c, air.pressure_pu(3050))
+        assert list(beyond.values()) == ([pytest.approx(left_k)] if left_k < 0.0 else [])
+
+
 def test_rating_and_flow_range_of_a_cdu_are_limits() -> None:
     """Heat of one unit against 600 kW and flow against 900 l/min, by hand from the racks' load."""
     site = codesign.load(TOY)
@@ -313,3 +327,25 @@ def test_rating_and_flow_range_of_a_cdu_are_limits() -> None:
         assert margins["cdu_capacity"] == pytest.approx(600 * running - load.liquid_kw - point.cdu_pump_kw)
         assert margins["cdu_tcs_range"] == pytest.approx(min(900 - each, each - 60))
     assert margins["cdu_capacity"] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "comes_to"),
+    [
+        ({"jobs.tune.plateau_pu": 1.02}, "1.02"),
+        ({"jobs.tune.plateau_pu": 1.1, "jobs.tune.modes": ["cap_0.9"]}, None),  # 0.99
+        ({"jobs.tune.plateau_pu": 1.1, "jobs.tune.modes": ["cap_0.95"]}, "1.045"),
+        ({"jobs.pretrain.events.0.level_pu": 1.1}, "1.045"),  # of a plateau of 0.95
+        ({"jobs.pretrain.events.0.level_pu": 1.05}, None),
+        ({"jobs.pretrain.plateau_pu": 1.0}, "1.0"),  # its profile reaches 1.009
+    ],
+)
+def test_no_job_asks_more_of_a_rack_than_its_card_is_valid_for(
+    changed: dict[str, Any], comes_to: str | None
+) -> None:
+    toy = codesign.load(TOY)
+    if comes_to is None:
+        toy.with_(changed)
+        return
+    with pytest.raises(InputError, match=rf"plateau_pu.*comes to {comes_to}\d* of a rack's.*gb200-nvl72"):
+        toy.with_(changed)

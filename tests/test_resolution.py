@@ -48,9 +48,10 @@ LOW = [0.25] * 7 + [1.0] * 3
     ("key", "factor"), [("plateau", 1.0), ("peak", 1.0), ("mean", 1.0 / (0.7 * 0.25 + 0.3 * 1.0))]
 )
 def test_a_profile_is_per_unit_of_what_its_author_states(tmp_path: Path, key: str, factor: float) -> None:
-    site = codesign.load(written(tmp_path, LOW)).with_({"jobs.pretrain.per_unit_of": key})
+    changed = {"jobs.pretrain.per_unit_of": key, "jobs.pretrain.plateau_pu": 0.45}  # no rack bears 2 of 1
+    site = codesign.load(written(tmp_path, LOW)).with_(changed)
     level = workload.profile(site.jobs["pretrain"], site)
-    assert level == pytest.approx(0.95 * factor * np.array(LOW), rel=1e-12)
+    assert level == pytest.approx(0.45 * factor * np.array(LOW), rel=1e-12)
 
 
 def test_only_a_stated_unit_makes_kilowatts_a_level(tmp_path: Path) -> None:
@@ -72,11 +73,15 @@ def test_less_energy_is_no_fault_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_message_names_the_profile_and_its_peak(tmp_path: Path) -> None:
-    site = codesign.load(written(tmp_path, LOW)).with_({"jobs.pretrain.per_unit_of": "mean"})
-    plan = codesign.plan(site)
+    site = codesign.load(written(tmp_path, LOW))
+    asked = {"jobs.pretrain.per_unit_of": "mean"}
+    beyond = refused(lambda: site.with_(asked))["jobs.pretrain.plateau_pu"]
+    assert "with training_notch.csv the job comes to 2 of a rack's nominal power" in beyond
+    cool = {"cards": {"rack": {"gb200-nvl72": {"junction_max_c": 70}}}, "jobs.pretrain.plateau_pu": 0.47}
+    plan = codesign.plan(site.with_({**asked, **cool}))
     assert plan.outcome.value == "infeasible"
     assert "junction" in plan.reason
-    assert "jobs.pretrain, training_notch.csv: 0.5 to 2 per unit of nominal power" in plan.reason
+    assert "jobs.pretrain, training_notch.csv: 0.247 to 0.989 per unit of nominal power" in plan.reason
 
 
 def test_phases_are_per_unit_of_the_plateau(toy: codesign.Site) -> None:

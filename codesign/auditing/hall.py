@@ -196,14 +196,14 @@ class Hall:
     def machine_kw(self, dry_bulb_c: float) -> float:
         """Return what one warm chiller carries; nothing where its card is not on offer."""
         at = self.chiller.equivalent_c(dry_bulb_c, self.density_pu)
-        if not self.chiller.ambient_min_c <= at <= self.chiller.ambient_max_c:
+        if dry_bulb_c < self.chiller.ambient_min_c or at > self.chiller.ambient_max_c:
             return 0.0
         return float(self.chiller.capacity_at_kw(self.fws_c, dry_bulb_c, self.density_pu))
 
     def air_machine_kw(self, dry_bulb_c: float) -> float:
         """Return what one air chiller carries; nothing where its card is not on offer."""
         at = self.air_chiller.equivalent_c(dry_bulb_c, self.density_pu)
-        if not self.air_chiller.entering_min_c <= at <= self.air_chiller.entering_max_c:
+        if dry_bulb_c < self.air_chiller.entering_min_c or at > self.air_chiller.entering_max_c:
             return 0.0
         water = self.site.equipment.air_chiller.chilled_water_c
         return float(self.air_chiller.capacity_at_kw(water, dry_bulb_c, self.density_pu))
@@ -357,7 +357,7 @@ def _air(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str
     """In an hour, what is needed is within the range of its card."""
     spec, count, heat = hall.site.equipment, hall.count, loops.heat_kw
     thin = hall.density_pu
-    limits: list[tuple[str, float, float, float]] = []
+    limits: list[tuple[str, float, float, float]] = []  # limit, the air at its upper end, both ends
     fewer_cells = count["dry_cooler"] - (spec.dry_cooler.redundancy == "n+1")
     fewer_machines = count["chiller"] - (spec.chiller.redundancy == "n+1")
     machine, cell, part = hall.chiller, hall.dry_cooler, hall.air_chiller
@@ -375,7 +375,7 @@ def _air(ledger: Ledger, hall: Hall, loops: Loops, dry_bulb_c: float, place: str
         limits.append(("transformer_range", dry_bulb_c, low, high))
     for limit, value, least, most in limits:
         where = f"{place}, {limit.removesuffix('_range').replace('_', ' ')}"
-        ledger.least(limit, where, value, least, "degC")
+        ledger.least(limit, where, dry_bulb_c, least, "degC")
         ledger.most(limit, where, value, most, "degC")
 
 

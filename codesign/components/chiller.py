@@ -69,14 +69,16 @@ class Chiller:
         )
 
     def equivalent_c(self, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
-        """Dry bulb at sea level at which the machine condenses as at this one, degC; the range is of it."""
+        """Dry bulb at sea level at which the machine condenses as at this one, degC; the range ends at it."""
         return dry_bulb_c + warmer_k(self.condenser_lift_k, air_density_pu)
 
     def out_of_range(
         self, leaving_c: float, dry_bulb_c: float, air_density_pu: float = 1.0
     ) -> dict[str, float]:
         """Inputs beyond the card's range: name -> excess over the end, K (signed)."""
-        return beyond(self, leaving_c=leaving_c, dry_bulb_c=self.equivalent_c(dry_bulb_c, air_density_pu))
+        felt_c = self.equivalent_c(dry_bulb_c, air_density_pu)  # thin air does not warm what is too cold
+        judged_c = dry_bulb_c if dry_bulb_c < self.ambient_min_c else felt_c
+        return beyond(self, leaving_c=leaving_c, dry_bulb_c=judged_c)
 
     def cop(self, leaving_c: Value, dry_bulb_c: Value, air_density_pu: float = 1.0) -> Value:
         """Coefficient of performance at full load."""

@@ -131,14 +131,16 @@ class EirChiller:
         )
 
     def equivalent_c(self, entering_c: Value, air_density_pu: float = 1.0) -> Value:
-        """Entering temperature at sea level at which it condenses as at this one; the range is of it."""
+        """Entering temperature at sea level at which it condenses as at this one; the range ends at it."""
         return entering_c + warmer_k(self.condenser_lift_k, air_density_pu)
 
     def out_of_range(
         self, leaving_c: float, entering_c: float, air_density_pu: float = 1.0
     ) -> dict[str, float]:
         """Inputs beyond the card's range: name -> excess over the end, K (signed)."""
-        return beyond(self, leaving_c=leaving_c, entering_c=self.equivalent_c(entering_c, air_density_pu))
+        felt_c = self.equivalent_c(entering_c, air_density_pu)  # thin air does not warm what is too cold
+        judged_c = entering_c if entering_c < self.entering_min_c else felt_c
+        return beyond(self, leaving_c=leaving_c, entering_c=judged_c)
 
     def capacity_at_kw(self, leaving_c: Value, entering_c: Value, air_density_pu: float = 1.0) -> Value:
         """Full-load capacity of one machine, kW."""
