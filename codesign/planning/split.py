@@ -38,6 +38,8 @@ PEAK_USD_PER_MW = 1.0
 ROOM = 1e-8
 """The storage asked for is larger than its programme says by this, relatively: rows hold to a tolerance."""
 MOST_ROUNDS = 6
+LEARN_ROUNDS = 2
+"""Storages tried at the efficiencies of the last one's real course: further ones move its size by 2e-4."""
 MOST_COURSES = 3
 """Courses without one copy that are added to the storage programme at a time."""
 SHARP = 0.05
@@ -217,7 +219,7 @@ def _stored(run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Fou
     Found again at the efficiencies of its real course where its loss follows its power.
     """
     real: dict[str, tuple[float, float]] = {}
-    for _ in range(MOST_ROUNDS):
+    for _ in range(LEARN_ROUNDS):
         need = _programmed(run, schedule, kept, found, real)
         if need is None or need.card is None:
             break
