@@ -295,9 +295,13 @@ def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
         else draw.sample((26, 29, 32, 34, 36, 38), draw.choice((1, 2)))
     )
     spec["cooling"] = {"fws_supply_c": [float(each) for each in supplies]}
-    cdu = cards("cdu")[name := _card(draw, "cdu", lambda card: card["coolant"] == "pg25")]
+    cdu = cards("cdu")[
+        name := _card(
+            draw, "cdu", lambda card: card["coolant"] == "pg25" and card["capacity_kw"] < max(heat_kw, 700)
+        )
+    ]
     spec["cdu"] = {
-        "cards": [name], "count": _counts(draw, 1.2 * heat_kw / cdu["capacity_kw"], narrow, 2),
+        "cards": [name], "count": _counts(draw, heat_kw / cdu["capacity_kw"], narrow, 1),
         "flow_l_per_min": _menu(draw, [pu * cdu["tcs_max_l_per_min"] for pu in (0.5, 0.8, 1.0)], not narrow),
         "approach_k": [_near(draw, 2, 9, 1) if narrow else draw.choice((4.0, 5.0, 7.0))],
         "redundancy": redundancy(),
@@ -307,7 +311,9 @@ def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
         "cards": ["fws-pump"],
         "flow_kg_per_s": _menu(draw, [0.6 * flow, flow, 1.6 * flow, 2.5 * flow], not narrow),
     }  # fmt: skip
-    cell = cards("dry_cooler")[name := draw.choice(("cell-250", "cell-250", "cell-250", "bac-tdfs1238"))]
+    cell = cards("dry_cooler")[
+        name := draw.choice(("cell-250", "cell-250", "bac-tdfs1238" if racks > 8 else "cell-250"))
+    ]
     spec["dry_cooler"] = {
         "cards": [name], "count": _counts(draw, 0.8 * heat_kw / cell["capacity_kw"], narrow, 2),
         "redundancy": redundancy(),
@@ -372,13 +378,14 @@ def _scenarios(draw: Draw, site: Tables, wild: set[str]) -> None:
     trip["duration_s"] = 5.0 * math.ceil((trip["at_s"] + off_s + reload_s + 5.0) / 5.0)
     if site["equipment"].get("chiller") and draw.random() < 0.3:
         trip["units"] = 1
-    abort: Tables = {"off_s": _near(draw, 2, 20, 0), "duration_s": draw.choice((80.0, 100.0))}
+    abort: Tables = {"off_s": _near(draw, 2, 20 if wide else 8, 0)}
+    abort["duration_s"] = draw.choice((80.0, 100.0) if wide else (25.0, 40.0))
     if draw.random() < 0.4:
-        abort["at_s"] = _near(draw, 0, 40, 0)
+        abort["at_s"] = _near(draw, 0, 40 if wide else 15, 0)
     if draw.random() < 0.4:
         abort["job"] = draw.choice(list(site["jobs"]))
     site["scenarios"] = {
-        "nominal_hot": {"duration_s": draw.choice((10.0, 40.0))},
+        "nominal_hot": {"duration_s": draw.choice((5.0, 10.0))},
         "chiller_trip": trip,
         "cdu_pump_trip": {"at_s": _near(draw, 0, 10, 0), "duration_s": draw.choice((20.0, 30.0))},
         "job_abort_restart": abort,
