@@ -374,20 +374,23 @@ def _storage(draw: Draw, site: Tables, racks: int, narrow: bool) -> None:
 def _scenarios(draw: Draw, site: Tables, wild: set[str]) -> None:
     wide = "scenarios" in wild
     off_s, reload_s = _near(draw, 0, 120 if wide else 40, 0), _near(draw, 10, 300 if wide else 60, 0)
-    trip: Tables = {"off_s": off_s, "reload_s": reload_s, "at_s": _near(draw, 0, 30, 0)}
+    trip: Tables = {"off_s": off_s, "reload_s": reload_s, "at_s": _near(draw, 0, 10, 0)}
     trip["duration_s"] = 5.0 * math.ceil((trip["at_s"] + off_s + reload_s + 5.0) / 5.0)
     if site["equipment"].get("chiller") and draw.random() < 0.3:
         trip["units"] = 1
-    abort: Tables = {"off_s": _near(draw, 2, 20 if wide else 8, 0)}
-    abort["duration_s"] = draw.choice((80.0, 100.0) if wide else (25.0, 40.0))
+    abort: Tables = {"off_s": _near(draw, 2, 20 if wide else 5, 0)}
+    abort["duration_s"] = draw.choice((80.0, 100.0) if wide else (12.0, 20.0))
     if draw.random() < 0.4:
-        abort["at_s"] = _near(draw, 0, 40 if wide else 15, 0)
+        abort["at_s"] = _near(draw, 0, 40 if wide else 5, 0)
     if draw.random() < 0.4:
         abort["job"] = draw.choice(list(site["jobs"]))
     site["scenarios"] = {
-        "nominal_hot": {"duration_s": draw.choice((5.0, 10.0))},
+        "nominal_hot": {"duration_s": draw.choice((4.0, 8.0))},
         "chiller_trip": trip,
-        "cdu_pump_trip": {"at_s": _near(draw, 0, 10, 0), "duration_s": draw.choice((20.0, 30.0))},
+        "cdu_pump_trip": {
+            "at_s": _near(draw, 0, 5, 0),
+            "duration_s": 30.0 if wide else draw.choice((12.0, 16.0)),
+        },
         "job_abort_restart": abort,
     }
 
