@@ -292,7 +292,7 @@ def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
     supplies = (
         [_near(draw, 3, 55, 1)]
         if "water" in wild
-        else draw.sample((26, 29, 32, 34, 36, 38), draw.choice((1, 2)))
+        else draw.sample((30, 32, 33, 34, 36, 38), draw.choice((1, 2)))
     )
     spec["cooling"] = {"fws_supply_c": [float(each) for each in supplies]}
     cdu = cards("cdu")[
@@ -301,10 +301,10 @@ def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
         )
     ]
     spec["cdu"] = {
-        "cards": [name], "count": _counts(draw, heat_kw / cdu["capacity_kw"], narrow, 1),
+        "cards": [name], "count": _counts(draw, 0.8 * heat_kw / cdu["capacity_kw"], narrow, 1),
         "flow_l_per_min": _menu(draw, [pu * cdu["tcs_max_l_per_min"] for pu in (0.5, 0.8, 1.0)], not narrow),
         "approach_k": [_near(draw, 2, 9, 1) if narrow else draw.choice((4.0, 5.0, 7.0))],
-        "redundancy": redundancy(),
+        "redundancy": redundancy() if racks > 6 else "n",
     }  # fmt: skip
     flow = heat_kw / (4.18 * 10)
     spec["fws_pump"] = {
