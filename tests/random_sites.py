@@ -41,12 +41,12 @@ def write(seed: int, folder: Path) -> Path:
     racks = draw.choice((4, 6, 8, 8, 10, 12))
     _money(draw, site)
     dates = _days(draw, site)
-    _weather(draw, site, dates, wild, folder)
+    hot = _weather(draw, site, dates, wild, folder)
     _prices(draw, site, dates, wild, folder)
     _clock(draw, site)
     _jobs(draw, site, racks, wild, folder)
     _grid(draw, site, racks, wild)
-    _equipment(draw, site, racks, wild)
+    _equipment(draw, site, racks, wild, hot)
     _scenarios(draw, site, wild)
     if "cards" in wild or draw.random() < 0.15:
         _overrides(draw, site)
@@ -93,9 +93,9 @@ def _stamps(dates: list[dt.date], step_min: int, spare_h: int) -> list[dt.dateti
     return [begin + dt.timedelta(minutes=m) for m in range(0, minutes, step_min)]
 
 
-def _weather(draw: Draw, site: Tables, dates: list[dt.date], wild: set[str], folder: Path) -> None:
-    """Dry bulbs from -40 to 55 degC; with "weather" a day may reach either end."""
-    mean, swing = (_near(draw, -8, 30), _near(draw, 0, 8))
+def _weather(draw: Draw, site: Tables, dates: list[dt.date], wild: set[str], folder: Path) -> bool:
+    """Dry bulbs from -40 to 55 degC; with "weather" a day may reach either end. Whether it is hot."""
+    mean, swing = draw.choice((_near(draw, -8, 25), _near(draw, 25, 37))), _near(draw, 0, 6)
     if "weather" in wild:
         mean, swing = _near(draw, -40, 55), _near(draw, 0, 15)
     rows = ["time,dry_bulb_c,relative_humidity_percent"]
@@ -111,6 +111,7 @@ def _weather(draw: Draw, site: Tables, dates: list[dt.date], wild: set[str], fol
         "series": "weather.csv", "utc_offset_h": draw.choice((-8, -5, 0, 1, 5.5, 9)),
         "altitude_m": altitude_m,
     }  # fmt: skip
+    return mean + swing > 28.0
 
 
 def _prices(draw: Draw, site: Tables, dates: list[dt.date], wild: set[str], folder: Path) -> None:
@@ -248,7 +249,7 @@ def _grid(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
     if kind == "none":
         poi |= {"rule": "none"} if draw.random() < 0.5 else {}
     else:
-        room_mw = it_mw * (_near(draw, 0.05, 0.3) if tight else _near(draw, 0.3, 0.8))
+        room_mw = it_mw * (_near(draw, 0.03, 0.2) if tight else _near(draw, 0.1, 0.5))
         poi |= {
             "rule": "ercot_2026_draft", "allocated_share": min(1.0, round(room_mw / 10.0, 5)),
             "filter_order": draw.choice((1, 1, 1, 2)), "one_job_absent": draw.random() < 0.25,
@@ -284,7 +285,7 @@ def _menu(draw: Draw, values: list[float], wide: bool) -> Any:
     return sorted({round(value, 6) for value in values})
 
 
-def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
+def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str], hot: bool) -> None:
     narrow, spec = "menus" in wild, site["equipment"]
     heat_kw = racks * RACK_KW * LIQUID_PU
     air_kw = racks * RACK_KW * (1 - LIQUID_PU)
@@ -319,7 +320,7 @@ def _equipment(draw: Draw, site: Tables, racks: int, wild: set[str]) -> None:
         "redundancy": redundancy(),
     }  # fmt: skip
     spec.pop("chiller", None)
-    if draw.random() < 0.75:
+    if hot or draw.random() < 0.6:
         names = draw.sample(("warm-200", "warm-250", "warm-300", "warm-1000"), draw.choice((1, 2)))
         least = 0.7 * heat_kw / cards("chiller")[names[0]]["capacity_kw"]
         spec["chiller"] = {
