@@ -61,6 +61,6 @@ def _breaks(the_hall: Hall, name: str) -> Iterator[str]:
 def _smaller(plan: Plan, name: str, size: Size) -> Size | None:
     if name not in COUNTED:
         return replace(size, value=LESS * size.value) if size.value > 0.0 else None
-    if not size.count or size.count < 2:
+    if not size.count:
         return None
     return replace(size, count=size.count - 1, value=size.value * (size.count - 1) / size.count)
