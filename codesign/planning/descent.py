@@ -26,7 +26,8 @@ from codesign.site import Site
 
 MOST_TRIED, FEW_TRIED = 60, 12
 LONG_STEPS = 300
-"""Of the macro clock: from here on a mix takes seconds to try, and few are; the best of the hall is among them."""
+"""Of the macro clock: from here on a mix takes seconds to try, and few are. One with a copy that keeps no clock
+takes minutes, for more storage on the hall by half: it is tried where no other was found."""
 WORTH = 2.0
 
 
@@ -49,12 +50,15 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
     best: Tried | None = None
     best_usd = math.inf
     tried: set[Mix] = set()
-    most = MOST_TRIED if workload.macro_steps(site) < LONG_STEPS else FEW_TRIED
+    long = workload.macro_steps(site) >= LONG_STEPS
+    most = FEW_TRIED if long else MOST_TRIED
     least_usd = min(folded.least_usd(site, card) for card in site.equipment.storage.cards)
 
     def better(mix: Mix) -> bool:
         nonlocal best, best_usd
         if mix in tried or len(tried) >= most:
+            return False
+        if long and best is not None and not all(way.locked for _, own in mix for way, _ in own):
             return False
         made, base_usd = modes.running(site, mix), mix_usd(site, mix)
         worth = max(WORTH * gap, 1e-9)
