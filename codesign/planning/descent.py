@@ -16,15 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign import catalogue, evaluation, modes, stopping, streams, window
+from codesign import catalogue, evaluation, modes, stopping, streams, window, workload
 from codesign.design import Schedule, Size
 from codesign.errors import StoppedError
 from codesign.modes import Mix, Way
-from codesign.planning import mixing
+from codesign.planning import folded, mixing
 from codesign.planning.attempt import ALIKE, Need, cheaper
 from codesign.site import Site
 
-MOST_TRIED = 60
+MOST_TRIED, FEW_TRIED = 60, 12
+LONG_STEPS = 300
+"""Of the macro clock: from here on a mix takes seconds to try, and few are. One with a copy that keeps no clock
+takes minutes, for more storage on the hall by half: it is tried where no other was found."""
 WORTH = 2.0
 
 
@@ -47,15 +50,19 @@ def chosen(site: Site, attempt: Callable[[Site, float, float], Tried | None], ga
     best: Tried | None = None
     best_usd = math.inf
     tried: set[Mix] = set()
+    long = workload.macro_steps(site) >= LONG_STEPS
+    most = FEW_TRIED if long else MOST_TRIED
+    least_usd = min(folded.least_usd(site, card) for card in site.equipment.storage.cards)
 
     def better(mix: Mix) -> bool:
         nonlocal best, best_usd
-        if mix in tried or len(tried) >= MOST_TRIED:
+        if mix in tried or len(tried) >= most:
+            return False
+        if long and best is not None and not all(way.locked for _, own in mix for way, _ in own):
             return False
         made, base_usd = modes.running(site, mix), mix_usd(site, mix)
         worth = max(WORTH * gap, 1e-9)
         below_usd = math.inf if best is None else best_usd - worth * abs(best_usd) - base_usd
-        least_usd = 0.0
         if least_usd >= below_usd:
             return False
         tried.add(mix)

@@ -18,6 +18,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pyomo.environ as pyo
+
 from codesign import cycle, evaluation, modes, ranges, stopping, window, workload
 from codesign.design import Schedule, Setting
 from codesign.errors import StoppedError
@@ -130,11 +132,30 @@ def _chosen(run: Run, found: Found) -> descent.Tried | None:
                 raise
         return best
 
-    return descent.chosen(run.site, attempt, run.gap)
+    best = descent.chosen(run.site, attempt, run.gap)
+    if best is None or not _from_ranges(run):
+        return best
+    try:
+        need = _need(replace(run, site=best.site), best.schedule, found)
+    except StoppedError as stopped:
+        found.unproven = Status(stopped.outcome.value)
+        return best
+    return None if need is None else replace(best, need=need)
+
+
+def _from_ranges(run: Run) -> bool:
+    """Whether the storage is one card of any power and energy within a range: a linear programme finds it."""
+    names = ("storage_power", "storage_energy")
+    ranges = all(isinstance(amounts_of(run.site, name), tuple) for name in names)
+    return ranges and len(run.site.equipment.storage.cards) == 1
 
 
 def _tries(run: Run, found: Found, below_usd: float) -> Iterator[descent.Tried]:
-    """Yield the schedule of each weight with the least storage that it needs."""
+    """Yield the schedule of each weight with the least storage that it needs.
+
+    Where a linear programme finds the storage, schedules are compared by what it says: stops are priced, but
+    absent copies, returns and the real course's losses wait for the schedule that is taken.
+    """
     site, before = run.site, list[Schedule]()
     for weight in exchange.WEIGHTS:
         stopping.heed()
@@ -144,7 +165,10 @@ def _tries(run: Run, found: Found, below_usd: float) -> Iterator[descent.Tried]:
         before.append(schedule)
         if math.isfinite(below_usd) and descent.window_usd(site, schedule) >= below_usd:
             continue
-        need = _need(run, schedule, found)
+        if _from_ranges(run):
+            need = _programmed(run, schedule, [], found, {}, dispatched=False, below_usd=below_usd)
+        else:
+            need = _need(run, schedule, found)
         if need is None:
             continue
         usd = mixing.usd_per_mw(site) * need.loss_mw
@@ -230,11 +254,15 @@ def _stored(run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Fou
 
 
 def _programmed(
-    run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Found, real: storage.Efficiencies
-) -> Need | None:
+    run: Run, schedule: Schedule, kept: Sequence[Assignment], found: Found, real: storage.Efficiencies,
+    *, dispatched: bool = True, below_usd: float = math.inf,
+) -> Need | None:  # fmt: skip
+    """Return the storage that the programme says, with the loss and peak of its dispatch, or its own.
+
+    None where there is none, or from ranges none that costs less than `below_usd` a year.
+    """
     site, rows, fixed = run.site, Rows(f"{run.site.name}, storage"), dict(run.fixed)
-    ranges = all(isinstance(amounts_of(site, name), tuple) for name in ("storage_power", "storage_energy"))
-    one = ranges and len(site.equipment.storage.cards) == 1
+    one = _from_ranges(run)
     if one:  # from nothing upwards: the card is no choice
         fixed.setdefault("storage_power.card", site.equipment.storage.cards[0])
     fast = storage.plan(rows, site, offsets.plan(rows, site, schedule), fixed, schedule, real)
@@ -244,8 +272,14 @@ def _programmed(
     rows.cost("loss", max(mixing.usd_per_mw(site), 0.0) * fast.loss_mw)
     rows.cost("peak", PEAK_USD_PER_MW * fast.peak_mw)
     rows.close()
-    size = stored.ranged if one else stored.listed
-    chosen = size(run, rows, schedule, fast, away)
+    most_usd = below_usd + PEAK_USD_PER_MW * site.poi.interconnection_limit_mw
+    chosen = (
+        stored.ranged(run, rows, schedule, fast, away, most_usd)
+        if one
+        else stored.listed(run, rows, schedule, fast, away)
+    )
+    if chosen is None:
+        return None
     if isinstance(chosen, Status):
         found.unproven = chosen if chosen is not Status.INFEASIBLE else found.unproven
         return None
@@ -256,6 +290,9 @@ def _programmed(
         best = evaluation.dispatch(site, schedule, None, 0.0, 0.0)
         return Need(None, 0.0, 0.0, best.loss_mw, best.peak_mw, best.metering_mw)
     power_mw, energy_mwh = _with_room(run, power_mw, energy_mwh)
+    if one and not dispatched:
+        loss_mw, peak_mw = (float(pyo.value(each)) for each in (fast.loss_mw, fast.peak_mw))
+        return Need(card, power_mw, energy_mwh, loss_mw, peak_mw)
     best = evaluation.dispatch(site, schedule, card, power_mw, energy_mwh)
     return Need(card, power_mw, energy_mwh, best.loss_mw, best.peak_mw, best.metering_mw)
 

@@ -7,6 +7,7 @@ own, each time with the proof that the last ones do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from codesign.planning import covering, highs, storage
 from codesign.planning.attempt import Run
 from codesign.planning.covering import Course
 from codesign.planning.highs import Status
-from codesign.planning.rows import Rows
+from codesign.planning.rows import OBJECTIVE, Rows
 from codesign.sizing import listed as nearest
 from codesign.smoothing import TIGHT_MW
 from codesign.stops import course
@@ -36,9 +37,12 @@ Chosen = tuple[str | None, float, float]
 
 
 def ranged(
-    run: Run, rows: Rows, schedule: Schedule, fast: storage.FastStorage, away: Away
-) -> Chosen | Status:  # fmt: skip
+    run: Run, rows: Rows, schedule: Schedule, fast: storage.FastStorage, away: Away,
+    below_usd: float = math.inf,
+) -> Chosen | Status | None:  # fmt: skip
     """Return the cheapest sizes from ranges, or the status that proves none: a linear programme.
+
+    None where they cost no less than `below_usd` a year: each round's optimum is a bound of the last one's.
 
     Raises
     ------
@@ -62,6 +66,8 @@ def ranged(
             answer = kept.solve()
         if answer is None:
             return Status.INFEASIBLE
+        if answer.objective / OBJECTIVE >= below_usd:
+            return None
         for column, value in zip(variables, answer.x, strict=True):
             column.set_value(value, skip_validation=True)
         power_mw, energy_mwh = (float(pyo.value(each[card])) for each in (fast.power_mw, fast.energy_mwh))
