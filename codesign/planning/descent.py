@@ -26,7 +26,7 @@ from codesign.site import Site
 
 MOST_TRIED, FEW_TRIED = 60, 12
 LONG_STEPS = 300
-"""Of the macro clock: from here on a mix takes seconds to try, and few are. One with a copy that keeps no clock
+"""Of the macro clock: from here on a mix takes seconds to try, and few are. A mix that keeps no clock
 takes minutes, for more storage on the hall by half: it is tried where no other was found."""
 WORTH = 2.0
 
