@@ -11,6 +11,8 @@ from tiny import TOY, random_site
 import codesign
 from codesign.design import Outcome
 
+pytestmark = pytest.mark.slow
+
 DECK = brute_force.cards(Path(__file__).parents[1] / "models")
 
 

@@ -31,6 +31,8 @@ from codesign.consistency import fine_step
 from codesign.design import Design, Outcome, Plan, ScenarioResult, Schedule, Setting, Size, Sizes, Stop, Table
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parent / "data" / "tiny"
 SHORT = {
     "scenarios.nominal_hot.duration_s": 20, "scenarios.chiller_trip.duration_s": 300,

@@ -20,6 +20,8 @@ from codesign.design import Schedule, Size
 from codesign.planning import folded
 from codesign.stops import course
 
+pytestmark = pytest.mark.slow
+
 
 def responses(order: int, pole: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """The settled response to 1 MW in one step of a period, and the response from rest."""

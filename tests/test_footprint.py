@@ -16,6 +16,8 @@ from codesign.planning import schedule as offsets
 from codesign.planning.rows import Rows
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 
 def terms(model: Any) -> int:
     lp, _ = highs.compiled(model)

@@ -15,6 +15,8 @@ from codesign.checking.steady import plant, start
 from codesign.design import Plan
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 STEADY = 1
 
 

@@ -10,6 +10,8 @@ import test_no_rule
 import codesign
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 TRIP = {
     "scenarios.chiller_trip.duration_s": 10, "scenarios.chiller_trip.at_s": 5,
     "scenarios.chiller_trip.off_s": 1, "scenarios.chiller_trip.reload_s": 4,

@@ -17,6 +17,8 @@ import codesign
 from codesign.errors import InputError
 from codesign.locking import Lock, lateness_s, menu, steady_lateness_s
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("CODESIGN_DATA") or "nowhere") / "mlperf_step_times.csv.gz"
 measured = pytest.mark.skipif(not DATA.is_file(), reason="measured traces not found")
 

@@ -16,6 +16,8 @@ from codesign.design import Plan
 from codesign.planning import bound, highs, joint
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 STEADY = 1
 ODD_MIN = 0.55
 """33 s: sixteen and a half steps of 2 s, a turn of ten and 6.5 more."""

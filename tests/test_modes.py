@@ -23,6 +23,8 @@ from codesign.modes import Way
 from codesign.planning import bound, mixing
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
 ANYWHERE = {"jobs.tune.locked": True, "jobs.tune.jitter_s": 0.0}
 CALM_STOPS = {"jobs.pretrain.idle_pu": 0.9, "jobs.tune.idle_pu": 0.9}

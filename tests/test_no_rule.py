@@ -18,6 +18,8 @@ from codesign.design import Plan
 from codesign.reporting import poi as poi_page
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 DECK = brute_force.cards(Path(__file__).parents[1] / "models")
 STEADY, UNLOCKED = 1, 3
 SHORT = {

@@ -25,6 +25,8 @@ from codesign.planning.rows import Rows, drop_inner
 from codesign.site import Site
 from codesign.tangents import chord, tangents
 
+pytestmark = pytest.mark.slow
+
 DESIGNS = sorted((Path(__file__).parent / "designs").iterdir())
 
 

@@ -21,6 +21,8 @@ from codesign.planning.attempt import cheaper
 from codesign.reasons import smaller
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 DECK = brute_force.cards(Path(__file__).parents[1] / "models")
 
 

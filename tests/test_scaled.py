@@ -20,6 +20,8 @@ from codesign.checking.steady import static_margins
 from codesign.design import Design, Margin, Plan
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 SHORT = {
     "scenarios.nominal_hot.duration_s": 6, "scenarios.chiller_trip.duration_s": 60,
     "scenarios.chiller_trip.at_s": 5, "scenarios.chiller_trip.off_s": 20,

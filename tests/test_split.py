@@ -17,6 +17,8 @@ from codesign.planning import attempt, exchange, split
 from codesign.site import Site
 from codesign.stops import course
 
+pytestmark = pytest.mark.slow
+
 
 def window_mw(site: Site, schedule: Schedule) -> float:
     parts = streams.of(site, schedule)

@@ -23,6 +23,8 @@ from codesign.design import Check, Margin, Outcome, Plan
 from codesign.errors import Fault, InputError, StoppedError
 from codesign.planning import highs
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     """A clock that a test turns."""

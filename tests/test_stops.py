@@ -15,6 +15,8 @@ from codesign import catalogue, smoothing, streams, window, workload
 from codesign.design import Schedule
 from codesign.stops import course, programme, recovery, worst
 
+pytestmark = pytest.mark.slow
+
 ETA = 0.975
 
 

@@ -20,6 +20,8 @@ from codesign.auditing.bank import Bank
 from codesign.components.storage import Storage
 from codesign.design import Plan, Schedule, Sizes, Table
 
+pytestmark = pytest.mark.slow
+
 CELL_F, CELL_V, CELL_OHM, CELL_WH = 3000.0, 2.7, 0.29e-3, 3.04
 """Maxwell K2 series, BCAP3000 P270 K04, document 1015370.4 (capacitance least, DC resistance most, new)."""
 

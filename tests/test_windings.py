@@ -17,6 +17,8 @@ from codesign import catalogue, cycle, evaluation
 from codesign.auditing.windings import Windings
 from codesign.components.transformer import Transformer
 
+pytestmark = pytest.mark.slow
+
 LEAST_EFFICIENCY = {500: 99.35, 750: 99.40, 1000: 99.43, 1500: 99.48, 2000: 99.51, 2500: 99.53}
 """kVA: per cent at half load, 10 CFR 431.196(b)(2), liquid-immersed, three-phase, from 2016 on."""
 

@@ -14,6 +14,8 @@ from codesign import worth
 from codesign.cli import main
 from codesign.site import Site
 
+pytestmark = pytest.mark.slow
+
 HALL = Path(__file__).parents[1] / "instances" / "hall_20mw"
 
 
