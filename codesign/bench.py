@@ -38,7 +38,7 @@ from codesign.design import Outcome
 from codesign.errors import SolverError
 from codesign.timing import snapshot, spent
 
-PARTS = ("start", "read", "build", "milp", "dispatch", "check", "nlp", "integrate", "audit", "other")
+PARTS = ("start", "read", "build", "milp", "dispatch", "stops", "check", "nlp", "integrate", "audit", "other")
 CORES = ("milp", "dispatch", "nlp", "integrate")
 TOLERANCE = 1e-6
 

@@ -326,8 +326,8 @@ def test_a_point_far_from_any_solution_is_told() -> None:
 
 def test_a_comparison_with_nan_is_a_breach() -> None:
     ledger = Ledger()
-    ledger.most("a", "here", math.nan, 1.0, "K")
-    ledger.least("b", "here", math.nan, 1.0, "K")
+    ledger.most("a", "here", math.nan, 1.0, "degC")
+    ledger.least("b", "here", math.nan, 1.0, "degC")
     ledger.same("c", "here", math.nan, 1.0, "K")
     assert [breach.limit for breach in ledger.breaches] == ["a", "b", "c"]
 

@@ -168,12 +168,12 @@ def test_check_of_a_design_with_one_cdu_names_the_limit(capsys: pytest.CaptureFi
     assert any(row["margin"] < 0 and row["limit"].startswith("cdu") for row in told["margins"])
 
 
-def test_check_of_aligned_offsets_names_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_a_smaller_storage_names_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
     code, told = run_json(
-        capsys, "check", STORED, "--set", "schedule.offsets=aligned", "--set", "schedule.events=aligned"
+        capsys, "check", STORED, "--set", "sizes.storage_power.value=0.1"
     )
     assert (code, told["outcome"]) == (3, "not_certified")
-    assert "poi_window" in told["reason"]
+    assert any(limit in told["reason"] for limit in ("poi_window", "job_stop", "job_restart"))
 
 
 def test_one_scenario_of_a_certified_design_holds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -326,7 +326,7 @@ def test_the_first_lines_are_the_answer(design: Design) -> None:
     words = ("cost", "bound", "gap 10.000%", "IT ", "POI peak", "PUE", "USD per kW-IT", "grade", "binds")
     for word in words:
         assert word in head
-    assert len(lines) < 60
+    assert len(lines) < 75  # one line a limit, of which there are more
     assert max(len(line) for line in lines) < 140
 
 
