@@ -22,7 +22,8 @@ from codesign.site import Site
 
 TOY = Path(__file__).parents[1] / "instances" / "toy_1mw"
 SETTING = Setting(36.0, 4.0)
-FLOWS = st.sampled_from([0.0, 1e-12, 1e-6, 1e-3]) | st.floats(0.0, 3.0)
+FLOWS = st.one_of(st.just(0.0), st.sampled_from([1e-12, 1e-6, 1e-3]), st.floats(1e-9, 3.0))
+"""Per unit of the reference: standstill, or a flow that a double can carry through a product."""
 WATERS = st.floats(5.0, 70.0)
 
 
